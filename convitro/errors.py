@@ -76,7 +76,7 @@ def closest(word: str, choices: Iterable[str]) -> str:
     """A hint that names the choices most like `word`, for the `hint` of an error.
 
     Example:
-        >>> closest("maen", ["sum", "mean", "max"])
+        >>> closest("maen", ["sum", "mean", "std"])
         'did you mean "mean"?'
     """
     matches = difflib.get_close_matches(word, list(choices), n=3, cutoff=0.5)

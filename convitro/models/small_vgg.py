@@ -1,4 +1,4 @@
-"""The embedded network: a small VGG for 32x32 RGB pictures. Here its architecture and its weights, not its training."""
+"""The embedded network, a small VGG for 32x32 RGB pictures: its architecture and weights, not its training."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ WEIGHTS = Path(__file__).with_name("small_vgg.safetensors")
 
 
 def small_vgg(*, pretrained: bool = True) -> nn.Sequential:
-    """Build the embedded network: three stages of two 3x3 convolutions with ReLU, each closed by a 2x2 max-pool.
+    """Build the embedded network: three stages of two 3x3 convolutions with ReLU and one 2x2 max-pool.
 
-    It takes RGB values between 0 and 1 as they are: nothing is subtracted or divided, so every number that the
-    first layer multiplies is a pixel of the picture. How it was trained stands in `small_vgg.md` beside the weights.
+    It takes RGB values between 0 and 1 as they are: nothing is subtracted or divided, so every number that
+    the first layer multiplies is a pixel of the picture. `small_vgg.md` beside the weights tells how it was trained.
 
     Args:
         pretrained: load the weights of the package; otherwise PyTorch's own initialisation.
 
     Returns:
-        An `nn.Sequential` in evaluation mode (training mode if not pretrained), named `conv1_1` … `classifier`.
+        An `nn.Sequential` in evaluation mode (training mode if not pretrained): `conv1_1` … `classifier`.
 
     Shape:
         input (N, 3, 32, 32) -> scores (N, 10), one per name of `CLASSES`.
@@ -57,4 +57,4 @@ def small_vgg(*, pretrained: bool = True) -> nn.Sequential:
 def read_weights() -> dict[str, torch.Tensor]:
     """Read the package's weights as a state dict of float32 tensors (safetensors: no code is executed)."""
     with safe_open(WEIGHTS, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)

@@ -2,7 +2,8 @@
 
     python -m convitro.models.train_small_vgg FOLDER [--epochs 40] [--seed 0]
 
-FOLDER holds `data_batch_*.bin` and `test_batch.bin` (https://www.cs.toronto.edu/~kriz/cifar.html, binary version).
+FOLDER holds `data_batch_*.bin` and `test_batch.bin`, the binary version of
+https://www.cs.toronto.edu/~kriz/cifar.html.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def augment(images: Tensor) -> Tensor:
     grid = torch.arange(32)
     rows = torch.randint(0, 9, (n, 1)) + grid  # (N, 32)
     columns = torch.randint(0, 9, (n, 1)) + grid
-    shifted = padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    shifted = padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(
+        0, 3, 1, 2
+    )
     top, left = torch.randint(0, 32, (n, 1)), torch.randint(0, 32, (n, 1))
     square = ((grid - top).abs() < 4)[:, None, :, None] & ((grid - left).abs() < 4)[:, None, None, :]
     return shifted.masked_fill(square, 0.5)
@@ -83,7 +86,9 @@ def fold_batch_norm(trained: nn.Sequential) -> nn.Sequential:
     model = small_vgg(pretrained=False).eval()
     for name, module in model.named_children():
         norm = children.get(name.replace("conv", "norm"))
-        source = fuse_conv_bn_eval(children[name], norm) if isinstance(norm, nn.BatchNorm2d) else children[name]
+        source = (
+            fuse_conv_bn_eval(children[name], norm) if isinstance(norm, nn.BatchNorm2d) else children[name]
+        )
         module.load_state_dict(source.state_dict())
     return model
 
@@ -99,12 +104,14 @@ def accuracy(model: nn.Module, data: Pictures) -> float:
 
 
 def train(data: Pictures, epochs: int, seed: int) -> nn.Sequential:
-    """SGD with Nesterov momentum over one cycle of the learning rate; returns the network without BatchNorm."""
+    """SGD with Nesterov momentum over one cycle of the learning rate; the network returned has no BatchNorm."""
     torch.manual_seed(seed)
     network = with_batch_norm(small_vgg(pretrained=False)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
     steps = epochs * (len(data.labels) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, total_steps=steps, pct_start=0.25)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, PEAK_LEARNING_RATE, total_steps=steps, pct_start=0.25
+    )
     columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
     with Progress(*columns) as progress:
         task = progress.add_task("training", total=steps, note="")
@@ -125,24 +132,26 @@ def model_card(facts: dict[str, str]) -> str:
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     return f"""# small_vgg, the embedded network
 
-Six 3x3 convolutions in three stages, each with ReLU, each stage closed by a 2x2 max-pool, then an average over what
-is left and one linear layer. It takes RGB values between 0 and 1 without any normalisation. It was trained with a
-BatchNorm after every convolution; at the end each was folded into the weights and bias of its convolution, which
-changes no output beyond rounding.
+Six 3x3 convolutions in three stages, each with ReLU, each stage closed by a 2x2 max-pool, then an average over
+what is left and one linear layer. It takes RGB values between 0 and 1 without any normalisation. It was trained
+with a BatchNorm after every convolution; at the end each was folded into the weights and bias of its convolution,
+which changes no output beyond rounding.
 
 | fact | value |
 |---|---|
 {rows}
 
-It exists to be looked into: to explain, to test and to measure. It was trained on tiny pictures of ten kinds of
-things, it knows nothing else, and its scores are no probabilities to rely on.
+It exists to be looked into: to explain, to test and to measure. It was trained on tiny pictures of ten kinds
+of things, it knows nothing else, and its scores are no probabilities to rely on.
 Made by `convitro/models/train_small_vgg.py`; this file is written by that script.
 """
 
 
 def main() -> None:
     """Train, measure once on the test file, and write weights and card."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="folder with CIFAR-10's binary files")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
@@ -164,11 +173,13 @@ def main() -> None:
         "classes": ", ".join(CLASSES),
         "parameters": f"{sum(p.numel() for p in model.parameters()):,}",
         "date": datetime.date.today().isoformat(),
-        "training time": f"{minutes:.0f} minutes on {torch.get_num_threads()} CPU threads, PyTorch {torch.__version__}",
+        "training time": f"{minutes:.0f} minutes, {torch.get_num_threads()} CPU threads, PyTorch {torch.__version__}",
         "licence": "Apache-2.0, as the package",
     }
     partial = arguments.output.with_suffix(".partial")
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial, metadata=facts)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial, metadata=facts
+    )
     os.replace(partial, arguments.output)
     arguments.output.with_suffix(".md").write_text(model_card(facts), encoding="utf-8")
     print(f"accuracy {facts['accuracy']}; wrote {arguments.output}")

@@ -1,0 +1,47 @@
+"""How values become one: aggregations (of channels and windows), combines (of input and weight), the registry."""
+
+from convitro.aggregation.base import Aggregation
+from convitro.aggregation.builtin import (
+    LogMeanExp,
+    LogSumExp,
+    Max,
+    MaxAbs,
+    Mean,
+    Median,
+    Min,
+    Norm,
+    PowerMean,
+    Product,
+    Separate,
+    Softmax,
+    Std,
+    Sum,
+)
+from convitro.aggregation.combine import COMBINES, Combine
+from convitro.aggregation.operator import Operator, operator
+from convitro.aggregation.registry import aggregations, register_aggregation, resolve
+
+__all__ = [
+    "COMBINES",
+    "Aggregation",
+    "Combine",
+    "LogMeanExp",
+    "LogSumExp",
+    "Max",
+    "MaxAbs",
+    "Mean",
+    "Median",
+    "Min",
+    "Norm",
+    "Operator",
+    "PowerMean",
+    "Product",
+    "Separate",
+    "Softmax",
+    "Std",
+    "Sum",
+    "aggregations",
+    "operator",
+    "register_aggregation",
+    "resolve",
+]

@@ -1,0 +1,89 @@
+"""What an aggregation is: five element-wise functions. Built-in ones and the registry live beside this file.
+
+The functions are written once, with operators and the element-wise methods of torch.Tensor (`exp`, `where` …)
+and nothing else, so that whatever offers these methods can run them: tensors here, vectors in a kernel.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, ClassVar
+
+Item = Any  # a torch.Tensor, or whatever has its operators and element-wise methods
+State = tuple[Item, ...]
+
+
+class Aggregation(ABC):
+    """How the partial maps of a filter become one map. A subclass is a frozen dataclass; its fields are parameters.
+
+    All functions are pure and element-wise: p is one item (one value per output pixel), n says how many items
+    there are (an Item too, except in `init`). Order and grouping of the items must not matter beyond rounding.
+
+    Source: own; backward computes p again, so nothing that is as large as all items is ever kept.
+
+    Example: the contraharmonic mean, sum of squares over sum.
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Contraharmonic(Aggregation):
+        ...     name = "contraharmonic"
+        ...     def init(self, n): return 0.0, 0.0
+        ...     def step(self, state, p): return state[0] + p, state[1] + p * p
+        ...     def merge(self, s, t): return s[0] + t[0], s[1] + t[1]
+        ...     def finish(self, state, n): return state[1] / state[0]
+        ...     def extra(self, state, result, n): return (state[0],)
+        ...     def slope(self, p, saved, n): return (2 * p - saved[0]) / saved[1]
+        >>> Contraharmonic().spec
+        'contraharmonic'
+    """
+
+    name: ClassVar[str]
+    """The word that users write."""
+    selects: ClassVar[bool] = False
+    """The result is one of the items; the gradient goes to the first whose slope is not zero, and to it alone."""
+    streams: ClassVar[bool] = True
+    """The state has a fixed size; where it grows with n, `reduce` serves instead."""
+    separate: ClassVar[bool] = False
+    """The maps are not combined at all: every partial map is an output of its own."""
+
+    @abstractmethod
+    def init(self, n: int) -> tuple[float, ...]:
+        """The state before any item, as numbers."""
+
+    @abstractmethod
+    def step(self, state: State, p: Item) -> State:
+        """The state after one more item."""
+
+    @abstractmethod
+    def merge(self, s: State, t: State) -> State:
+        """The state after the items of `s`, then those of `t`."""
+
+    @abstractmethod
+    def finish(self, state: State, n: Item) -> Item:
+        """The result after the last item."""
+
+    def extra(self, state: State, result: Item, n: Item) -> tuple[Item, ...]:
+        """Numbers that `slope` needs besides the result; none by default."""
+        return ()
+
+    @abstractmethod
+    def slope(self, p: Item, saved: tuple[Item, ...], n: Item) -> Item:
+        """d result / d p. `saved` is (result, *extra). A condition stands for 1 where true, else 0."""
+
+    def reduce(self, items: Sequence[Item]) -> Item | None:
+        """The result of a whole list at once, where `streams` is false; the same numbers as by steps."""
+        return None
+
+    @property
+    def spec(self) -> str:
+        """Name and parameters as one line that `resolve` reads back, such as "logsumexp(beta=5.0)"."""
+        own = (
+            [f"{field.name}={getattr(self, field.name)!r}" for field in fields(self)]
+            if is_dataclass(self)
+            else []
+        )
+        return f"{self.name}({', '.join(own)})" if own else self.name
+
+    def __str__(self) -> str:
+        return self.spec
