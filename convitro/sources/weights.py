@@ -1,0 +1,139 @@
+"""Weights from files, safely: what a file holds is read as tensors and never executed."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
+
+from convitro.errors import LoadError, UnsupportedError
+
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+)  # where training scripts put the weights of a checkpoint
+OTHER_FORMATS = {".onnx": "ONNX", ".keras": "Keras", ".h5": "Keras"}
+LISTED = 8  # names per kind in an error; a whole ResNet of them helps nobody
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file, or a state dict saved with `torch.save`, onto the CPU.
+
+    A checkpoint's own wrapping ({"state_dict": ...} or {"model": ...}) is taken off, and so is the prefix
+    "module." that parallel training leaves on every name. A file that holds code is refused.
+
+    Raises:
+        LoadError: the file is damaged, holds code, or holds no weights.
+        UnsupportedError: it belongs to another framework.
+    """
+    if path.suffix in OTHER_FORMATS:
+        raise UnsupportedError(
+            f'load: "{path}" is a model of {OTHER_FORMATS[path.suffix]}, which cannot be opened yet.',
+            expected="a safetensors file, or a state dict saved with torch.save",
+        )
+    state = read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
+    for wrapper in WRAPPERS:
+        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+    if not isinstance(state, dict) or not holds_weights(state):
+        raise LoadError(
+            f'load: "{path}" holds no weights.',
+            expected="a state dict: names and tensors",
+            received=describe(state),
+            hint="save with `torch.save(model.state_dict(), path)`",
+        )
+    if all(name.startswith("module.") for name in state):
+        consume_prefix_in_state_dict_if_present(state, "module.")
+    return state
+
+
+def fit(model: nn.Module, state: dict[str, Tensor], origin: str) -> None:
+    """Load `state` into `model`, entry for entry.
+
+    Raises:
+        LoadError: entries are missing, unexpected or of another shape; the error lists them.
+    """
+    own = {name: entry for name, entry in model.state_dict().items() if isinstance(entry, Tensor)}
+    reshaped = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(entry.shape)}"
+        for name, entry in own.items()
+        if isinstance(state.get(name), Tensor) and state[name].shape != entry.shape
+    ]
+    missing: Iterable[str] = own.keys() - state.keys()
+    unexpected: Iterable[str] = state.keys() - own.keys()
+    if not reshaped:
+        try:  # the model's own loading may know more, such as older names of an entry
+            missing, unexpected = model.load_state_dict(state, strict=False)
+        except RuntimeError as error:
+            raise LoadError(f"load: {origin} does not fit the architecture.", received=str(error)) from error
+    faults = {"missing": sorted(missing), "unexpected": sorted(unexpected), "wrong shape": reshaped}
+    if any(faults.values()):
+        raise LoadError(
+            f"load: {origin} does not fit the architecture.",
+            expected=f"{len(own)} entries, each with its name and shape",
+            received="; ".join(f"{kind}: {listing(names)}" for kind, names in faults.items() if names),
+            hint="build the architecture that the weights were trained in",
+        )
+
+
+def read_safetensors(path: Path) -> object:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise damaged(path) from error
+
+
+def read_pickled(path: Path) -> object:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch announces TorchScript, then raises
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle may make the unpickler raise anything
+        forbidden = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if forbidden is None:
+            raise damaged(path) from error
+        raise LoadError(
+            f'load: "{path}" holds more than weights. What a pickle holds besides is code; it was not run.',
+            expected="a state dict: names and tensors",
+            received=f"a call of `{forbidden[1]}`",
+            hint="save with `torch.save(model.state_dict(), path)`, or as safetensors",
+        ) from error
+
+
+def damaged(path: Path) -> LoadError:
+    with path.open("rb") as file:
+        start = file.read(8)
+    return LoadError(
+        f'load: "{path}" cannot be read as weights.',
+        expected="a safetensors file, or a state dict saved with torch.save",
+        received=f"{path.stat().st_size} bytes" + (f" that begin with {start!r}" if start else ""),
+        hint="a damaged or incomplete file: save or download it again",
+    )
+
+
+def holds_weights(state: dict[Any, Any]) -> bool:
+    """Names and tensors only; a module's own extra state may be anything."""
+    return bool(state) and all(
+        isinstance(name, str) and (isinstance(entry, Tensor) or name.endswith("_extra_state"))
+        for name, entry in state.items()
+    )
+
+
+def describe(state: object) -> str:
+    if isinstance(state, Mapping):
+        return f"a dictionary of {listing([str(name) for name in state]) or 'nothing'}"
+    return f"one {type(state).__name__}"
+
+
+def listing(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
