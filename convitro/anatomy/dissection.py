@@ -1,0 +1,145 @@
+"""The public door: run a model once and take every convolution layer of it apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import nn
+
+from convitro.anatomy.convolution import by, describe
+from convitro.anatomy.layer import LayerAnatomy
+from convitro.anatomy.observe import check_input, check_model
+from convitro.anatomy.tables import Table
+from convitro.anatomy.trace import Tracer
+from convitro.errors import ArgumentError, UnsupportedError, closest
+
+
+class UnknownLayerError(ArgumentError, KeyError):
+    """A layer name that is not in the anatomy; also a KeyError, as mappings promise."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Anatomy(Mapping[str, LayerAnatomy]):
+    """The convolution layers of one run: a mapping from name to `LayerAnatomy`, in execution order.
+
+    Args:
+        model: name of the model's class.
+        layers: what was found.
+        output: what the model returned, detached.
+    """
+
+    model: str
+    layers: Mapping[str, LayerAnatomy]
+    output: Any
+
+    def __getitem__(self, name: str) -> LayerAnatomy:
+        if name not in self.layers:
+            raise unknown_layers([name], list(self.layers))
+        return self.layers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Sizes and settings of all layers as JSON types, without the values."""
+        return {"model": self.model, "layers": [layer.to_dict() for layer in self.values()]}
+
+    def table(self) -> Table:
+        """One row for each layer."""
+        if not self.layers:
+            return Table(f"{self.model}: no 2-D convolution ran, so there is nothing to take apart", (), ())
+        count = f"{len(self.layers)} convolution layer{'s' * (len(self.layers) > 1)}"
+        columns = ("layer", "input", "filters", "aggregation", "output", "then")
+        rows = []
+        for layer in self.values():
+            filters = f"{layer.filters} of {by(layer.problem.kernel_size, always=True)}"
+            geometry = describe(layer.problem)
+            rows.append(
+                (
+                    layer.name,
+                    by(layer.input.shape[1:]),
+                    f"{filters}, {geometry}" if geometry else filters,
+                    layer.aggregation.spec,
+                    by((layer.filters, *layer.output_size)),
+                    ", ".join(map(str, layer.chain.stages)),
+                )
+            )
+        return Table(f"{self.model}: {count}, in the order in which they ran", columns, tuple(rows))
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+
+def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -> Anatomy:
+    """Run `model` once on `input` and take every 2-D convolution apart, whoever called it.
+
+    Convolutions are found as modules and as function calls, in any nesting, and each call counts: a module is
+    known by its dotted name, a function call by that of the module around it and "conv2d"; further calls get
+    "#2", "#3" …. After each the chain of batch normalisation, activation and pooling is followed. The model
+    is afterwards exactly what it was, also if its forward raised: hooks, modes, parameters, gradients,
+    buffers and random states.
+
+    Args:
+        model: any torch.nn.Module, in the mode in which it shall be seen (in training mode, batch
+            normalisation uses the batch).
+        input: what it is called with: a tensor, a tuple of arguments, or a dict of named ones; not changed.
+        layers: names of the layers to keep, all others are forgotten at once; None keeps all.
+
+    Returns:
+        The layers in execution order. They hold copies of inputs and weights, and compute maps when asked.
+
+    Raises:
+        ArgumentError: `model` is no module or has lazy parameters, `input` holds no tensor, or a name in
+            `layers` is not that of a layer.
+        UnsupportedError: the model is compiled TorchScript, whose calls nobody can see.
+
+    Source: own.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 1))
+        >>> print(dissect(model, torch.zeros(1, 3, 8, 8)))
+        Sequential: 2 convolution layers, in the order in which they ran
+         layer   input   filters    aggregation   output   then
+        ──────────────────────────────────────────────────────────────────────
+         0       3x8x8   8 of 3x3   sum           8x6x6    relu, max pool 2x2
+         3       8x3x3   4 of 1x1   sum           4x3x3
+    """
+    model = check_model(model, "dissect")
+    check_input(input, "dissect")
+    wanted = None if layers is None else [layers] if isinstance(layers, str) else list(layers)
+    tracer = Tracer(model, wanted)
+    output = tracer.run(input)
+    if not tracer.seen and any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise UnsupportedError(
+            "dissect: a TorchScript model hides its convolutions.",
+            expected="the Python model that was scripted or traced",
+            received=type(model).__name__,
+        )
+    unknown = [name for name in wanted or () if name not in tracer.seen]
+    if unknown:
+        raise unknown_layers(unknown, tracer.seen)
+    found = [LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced]
+    return Anatomy(type(model).__name__, MappingProxyType({layer.name: layer for layer in found}), output)
+
+
+def unknown_layers(names: list[Any], known: list[str]) -> UnknownLayerError:
+    """The error for names that are none of `known`."""
+    shown = ", ".join(known[:8]) + (f" … ({len(known)} in all)" if len(known) > 8 else "")
+    return UnknownLayerError(
+        f"anatomy: there is no layer {', '.join(map(repr, names))}.",
+        expected=shown or "nothing: no 2-D convolution ran",
+        received=", ".join(map(repr, names)),
+        hint=closest(str(names[0]), known),
+    )

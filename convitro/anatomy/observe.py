@@ -1,0 +1,131 @@
+"""Run a model once under observation: which module is running, which torch function is called."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
+
+from convitro.anatomy.preserve import ModelState, preserved
+from convitro.errors import ArgumentError
+
+
+class Observer(TorchFunctionMode):
+    """Follows a running model: a subclass overrides `__torch_function__`, `entered` or `left`.
+
+    The hooks are PyTorch's global ones, so the hook dicts of the model itself stay untouched; what other
+    threads run meanwhile is ignored.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.names = {module: name for name, module in model.named_modules()}
+        self.running: list[nn.Module] = []
+        self.state: ModelState | None = None
+        self._thread = threading.get_ident()
+
+    def entered(self, module: nn.Module) -> None:
+        """Called when `module` of the model begins its forward."""
+
+    def left(self, module: nn.Module, output: Any) -> None:
+        """Called when the forward of `module` has returned `output`."""
+
+    def innermost(self) -> nn.Module:
+        """The innermost running module that the model knows by name."""
+        return next((module for module in reversed(self.running) if module in self.names), self.model)
+
+    def before_module(self, module: nn.Module, args: Any) -> None:
+        if threading.get_ident() == self._thread:
+            self.running.append(module)
+            if module in self.names:
+                self.entered(module)
+
+    def after_module(self, module: nn.Module, args: Any, output: Any) -> None:
+        if threading.get_ident() != self._thread or module not in self.running:
+            return
+        while self.running.pop() is not module:  # forwards inside that raised, and were caught
+            pass
+        if module in self.names:
+            self.left(module, output)
+
+    def run(self, input: Any) -> Any:
+        """Run the model on a copy of `input`, leave it as it was; returns a detached copy of its output."""
+        with ExitStack() as stack:
+            self.state = stack.enter_context(preserved(self.model))
+            stack.callback(setattr, self, "state", None)
+            if "torch._dynamo" in sys.modules:  # compiled parts hide their calls: run them as written
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
+            args, kwargs = call_arguments(tree_map(copied, input))
+            stack.callback(register_module_forward_pre_hook(self.before_module).remove)
+            stack.callback(register_module_forward_hook(self.after_module).remove)
+            with self:
+                output = self.model(*args, **kwargs)
+            return tree_map(copied, output)
+
+
+def copied(item: Any) -> Any:
+    """A tensor becomes a detached copy; anything else stays."""
+    return item.detach().clone() if isinstance(item, Tensor) else item
+
+
+def call_arguments(input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What `model(...)` is called with: a tuple fills the arguments in order, a mapping by name."""
+    if isinstance(input, Mapping):
+        return (), dict(input)
+    return (tuple(input), {}) if isinstance(input, (tuple, list)) else ((input,), {})
+
+
+def check_model(model: Any, caller: str) -> nn.Module:
+    """`model`, without the wrapper that torch.compile puts around it.
+
+    Raises:
+        ArgumentError: not an nn.Module, or one whose lazy parameters have no shape yet.
+    """
+    if not isinstance(model, nn.Module):
+        raise ArgumentError(
+            f"{caller}: `model` is not a torch.nn.Module.",
+            expected="an instance of torch.nn.Module",
+            received=f"{type(model).__name__}"
+            if not isinstance(model, type)
+            else f"the class {model.__name__}",
+            hint="an instance, not its class: add ()" if isinstance(model, type) else "",
+        )
+    model = getattr(model, "_orig_mod", model)
+    lazy = [name for name, tensor in model.named_parameters() if nn.parameter.is_lazy(tensor)]
+    if lazy:
+        raise ArgumentError(
+            f"{caller}: `model` has lazy parameters without a shape.",
+            expected="a model whose parameters all have their shapes",
+            received=", ".join(lazy[:3]) + (" …" if len(lazy) > 3 else ""),
+            hint="call the model once on real data; that fixes them",
+        )
+    return model
+
+
+def check_input(input: Any, caller: str) -> None:
+    """Raise unless `input` is a tensor, or a tuple, list or mapping that holds at least one.
+
+    Raises:
+        ArgumentError: there is no tensor in it.
+    """
+    items = list(input.values()) if isinstance(input, Mapping) else input
+    items = items if isinstance(items, (tuple, list)) else [items]
+    found: list[Tensor] = []
+    tree_map(lambda item: found.append(item) if isinstance(item, Tensor) else None, list(items))
+    if not found:
+        hint = "torch.from_numpy(array) makes one" if hasattr(input, "__array__") else ""
+        raise ArgumentError(
+            f"{caller}: `input` holds no tensor.",
+            expected="a tensor (N, C, H, W), or a tuple or dict of the model's arguments",
+            received=type(input).__name__,
+            hint=hint,
+        )
