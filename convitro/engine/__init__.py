@@ -1,0 +1,1 @@
+"""What runs a layer: for every operator and problem, something that computes it."""

@@ -1,0 +1,253 @@
+"""Convolution layers as modules: thin, all work is in `convitro.functional`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convitro import functional
+from convitro.aggregation import Aggregation, operator
+from convitro.errors import ArgumentError
+from convitro.functional import ACTIVATIONS
+from convitro.geometry import check_choice, conv_problem, integer_pair
+
+
+class Conv2d(nn.Conv2d):
+    """A torch.nn.Conv2d whose way of combining the channels is an argument.
+
+    Arguments, weight, bias, initialisation, state_dict and repr are torch.nn.Conv2d's; only keywords are added.
+    The state dict has the same entries, so weights go both ways between the two; the aggregation travels in its
+    metadata, and loading weights that were trained under another one is refused unless `strict=False`.
+
+    Args:
+        in_channels … dtype: as for torch.nn.Conv2d.
+        aggregation: how the partial maps of a filter become one: a name of `convitro.aggregations()`, a spec such
+            as "logsumexp(beta=5.0)", or an instance.
+        window, combine: as for `convitro.functional.conv2d`.
+
+    Shape: (N, C_in, H_in, W_in) -> (N, C_out, H_out, W_out), formulas as torch.nn.Conv2d; for "none" C_out *
+        C_in/groups maps. N may be missing.
+
+    Raises:
+        ArgumentError: a name or number is not among what it may be.
+        ShapeError: `groups` does not divide both channel counts.
+
+    Source: own.
+
+    Example:
+        >>> layer = Conv2d(3, 8, kernel_size=3, padding=1, aggregation="max")
+        >>> layer(torch.zeros(1, 3, 32, 32)).shape
+        torch.Size([1, 8, 32, 32])
+        >>> layer
+        Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), aggregation=max)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        *,
+        aggregation: str | Aggregation = "sum",
+        window: str | Aggregation = "sum",
+        combine: str = "multiply",
+    ) -> None:
+        check_channels(in_channels, out_channels, groups)
+        kernel = integer_pair(kernel_size, "Conv2d: `kernel_size`", least=1)
+        conv_problem(
+            (out_channels, in_channels // groups, *kernel),
+            stride,
+            padding,
+            dilation,
+            groups,
+            padding_mode=padding_mode,
+            caller="Conv2d",
+        )
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
+        self._adopt(aggregation, window, combine)
+
+    @classmethod
+    def from_conv2d(cls, conv: nn.Conv2d, aggregation: str | Aggregation = "sum") -> Conv2d:
+        """The same layer under another aggregation. It shares the parameters, it does not copy them.
+
+        Args:
+            conv: any torch.nn.Conv2d.
+            aggregation: as for the constructor.
+
+        Example:
+            >>> torch_layer = nn.Conv2d(3, 8, 3)
+            >>> Conv2d.from_conv2d(torch_layer, "mean").weight is torch_layer.weight
+            True
+        """
+        if not isinstance(conv, nn.Conv2d):
+            raise ArgumentError(
+                "Conv2d.from_conv2d: not a 2-D convolution.",
+                expected="a torch.nn.Conv2d",
+                received=type(conv).__name__,
+            )
+        layer = cls.__new__(cls)
+        nn.Module.__init__(layer)
+        skipped = ("_parameters", "_buffers", "_modules")
+        layer.__dict__.update({key: value for key, value in conv.__dict__.items() if key not in skipped})
+        layer._parameters = dict(conv._parameters)
+        layer._adopt(aggregation, getattr(conv, "window", "sum"), getattr(conv, "combine", "multiply"))
+        return layer
+
+    def _adopt(self, aggregation: Any, window: Any, combine: Any) -> None:
+        chosen = operator(aggregation, window, combine)
+        self.aggregation, self.window, self.combine = chosen.aggregation, chosen.window, chosen.combine.name
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The layer's maps, see the class."""
+        return functional.conv2d(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,  # type: ignore[arg-type]
+            self.padding,  # type: ignore[arg-type]
+            self.dilation,  # type: ignore[arg-type]
+            self.groups,
+            aggregation=self.aggregation,
+            window=self.window,
+            combine=self.combine,
+            padding_mode=self.padding_mode,
+        )
+
+    def extra_repr(self) -> str:
+        """torch.nn.Conv2d's, and what differs from it."""
+        named = {"aggregation": (self.aggregation.spec, "sum"), "window": (self.window.spec, "sum")}
+        named["combine"] = (self.combine, "multiply")
+        return super().extra_repr() + "".join(
+            f", {name}={value}" for name, (value, usual) in named.items() if value != usual
+        )
+
+    def _choices(self) -> dict[str, str]:
+        """What torch.nn.Conv2d does not have, as it stands in the metadata of a state dict."""
+        return {"aggregation": self.aggregation.spec, "window": self.window.spec, "combine": self.combine}
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        metadata = getattr(destination, "_metadata", {})
+        metadata.setdefault(prefix[:-1], {}).update(self._choices())
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        for name, own in self._choices().items():
+            saved = local_metadata.get(name, own)
+            if strict and saved != own:
+                error_msgs.append(
+                    f'{prefix}{name}: the weights were saved under "{saved}", this layer has "{own}"; '
+                    "strict=False takes them all the same."
+                )
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+
+
+class ConvBlock(nn.Module):
+    """Convolution, bias, activation and max-pool. Its children are real modules, so tools and hooks see them.
+
+    Args:
+        in_channels … bias, aggregation: as for `Conv2d`.
+        activation: relu, leaky_relu, silu, gelu, sigmoid, tanh or none.
+        pool: size of the pooling window, None for no pooling.
+        pool_stride: step of the pooling window; its size if None.
+
+    Shape: (N, C_in, H_in, W_in) -> (N, C_out, H_pool, W_pool), as `convitro.functional.conv_block`.
+
+    Raises:
+        ArgumentError, ShapeError: as `Conv2d`, or an unknown activation or a pooling window that is not positive.
+
+    Source: own.
+
+    Example:
+        >>> ConvBlock(3, 8, 3, padding="same")(torch.zeros(1, 3, 32, 32)).shape
+        torch.Size([1, 8, 16, 16])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        aggregation: str | Aggregation = "sum",
+        activation: str = "relu",
+        pool: int | tuple[int, int] | None = 2,
+        pool_stride: int | tuple[int, int] | None = None,
+    ) -> None:
+        check_choice(activation, tuple(ACTIVATIONS), "ConvBlock: unknown activation.")
+        super().__init__()
+        self.conv = Conv2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            aggregation=aggregation,
+        )
+        self.activation = ACTIVATIONS[activation]()
+        self.pool: nn.Module = nn.Identity()
+        if pool is not None:
+            window = integer_pair(pool, "ConvBlock: `pool`", least=1)
+            step = integer_pair(
+                pool if pool_stride is None else pool_stride, "ConvBlock: `pool_stride`", least=1
+            )
+            self.pool = nn.MaxPool2d(window, step)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The block's maps, see the class."""
+        return self.pool(self.activation(self.conv(input)))
+
+
+def check_channels(in_channels: int, out_channels: int, groups: int) -> None:
+    """Raise unless all three are positive and `groups` divides the input channels."""
+    for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ArgumentError(
+                f"Conv2d: `{name}` is not a positive integer.", expected="at least 1", received=repr(value)
+            )
+    if in_channels % groups:
+        raise ArgumentError(
+            "Conv2d: `groups` does not divide the input channels.",
+            expected=f"in_channels a multiple of groups={groups}",
+            received=f"in_channels={in_channels}",
+        )

@@ -1,0 +1,137 @@
+"""The reference as PyTorch operators: autograd, shapes for tracing, torch.compile and torch.export see one node.
+
+Operators of PyTorch take no objects of ours, so a layer travels as the numbers of its geometry and the three
+specs of its operator; `convitro.aggregation.resolve` finds the instances again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convitro import reference
+from convitro.aggregation import Operator, operator
+from convitro.geometry import ConvProblem
+
+
+@torch.library.custom_op("convitro::aggregate", mutates_args=())
+def _aggregate(
+    input: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    specs: str,
+    save: bool,
+) -> list[Tensor]:
+    problem = _problem(weight, stride, padding, dilation, groups)
+    return reference.forward(problem, _operator(specs), input, weight, save=save)
+
+
+@_aggregate.register_fake
+def _aggregate_fake(
+    input: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    specs: str,
+    save: bool,
+) -> list[Tensor]:
+    rows, columns = _problem(weight, stride, padding, dilation, groups).output_size(*input.shape[-2:])
+    dtype = reference.accumulation_dtype(input.dtype)
+    result = input.new_empty((input.shape[0], weight.shape[0], rows, columns), dtype=dtype)
+    aggregation = _operator(specs).aggregation
+    state = (result,) * len(aggregation.init(weight.shape[1]))
+    extra = aggregation.extra(state, result, result) if save else ()
+    return [result, *(torch.empty_like(result) for _ in extra)]
+
+
+@torch.library.custom_op("convitro::aggregate_backward", mutates_args=())
+def _aggregate_backward(
+    output_gradient: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    saved: Sequence[Tensor],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    specs: str,
+    needs: Sequence[bool],
+) -> list[Tensor]:
+    problem = _problem(weight, stride, padding, dilation, groups)
+    tensors = (output_gradient, input, weight)
+    gradients = reference.backward(problem, _operator(specs), tensors, saved, (needs[0], needs[1]))
+    pairs = zip(gradients, (input, weight), strict=True)
+    return [gradient.to(like.dtype).contiguous() for gradient, like in pairs if gradient is not None]
+
+
+@_aggregate_backward.register_fake
+def _aggregate_backward_fake(
+    output_gradient: Tensor, input: Tensor, weight: Tensor, saved: Sequence[Tensor], *arguments: Any
+) -> list[Tensor]:
+    pairs = zip((input, weight), arguments[-1], strict=True)
+    return [like.new_empty(like.shape) for like, needed in pairs if needed]
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    input, weight, *ctx.layer, _ = inputs
+    ctx.save_for_backward(input, weight, *output)
+
+
+def _differentiate(ctx: Any, output_gradients: list[Tensor]) -> tuple[Tensor | None, ...]:
+    input, weight, *saved = ctx.saved_tensors
+    needs = list(ctx.needs_input_grad[:2])
+    asked = iter(_aggregate_backward(output_gradients[0], input, weight, saved, *ctx.layer, needs))
+    return (*(next(asked) if needed else None for needed in needs), *(None,) * 6)
+
+
+_aggregate.register_autograd(_differentiate, setup_context=_remember)
+
+
+def aggregate(problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor) -> Tensor:
+    """The layer's result without bias, by the reference, as one differentiable operator.
+
+    Args:
+        problem: the geometry, padded with zeros.
+        operator: any but "none".
+        input, weight: as for `reference.forward`.
+
+    Returns:
+        (N, C_out, H_out, W_out) in the dtype of the accumulation.
+
+    Source: own.
+    """
+    save = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
+    geometry = (problem.stride, problem.padding, problem.dilation, problem.groups)
+    return _aggregate(input, weight, *geometry, _specs(operator), save)[0]
+
+
+def _specs(operator: Operator) -> str:
+    return "|".join((operator.aggregation.spec, operator.window.spec, operator.combine.name))
+
+
+def _operator(specs: str) -> Operator:
+    return operator(*specs.split("|"))
+
+
+def _problem(
+    weight: Tensor, stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], groups: int
+) -> ConvProblem:
+    out_channels, channels, kh, kw = weight.shape
+    top, bottom, left, right = padding
+    return ConvProblem(
+        channels * groups,
+        out_channels,
+        (kh, kw),
+        (stride[0], stride[1]),
+        (top, bottom, left, right),
+        (dilation[0], dilation[1]),
+        groups,
+    )
