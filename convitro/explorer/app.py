@@ -1,0 +1,167 @@
+"""The explorer's addresses: the page, its files, and the documents it reads."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from convitro.errors import ConvitroError
+from convitro.explorer.guard import LOCAL_HOSTS, Guard
+from convitro.explorer.parameters import Parameters
+from convitro.explorer.problems import (
+    RequestProblem,
+    answer_crash,
+    answer_error,
+    answer_http,
+    answer_problem,
+    problem_response,
+)
+from convitro.explorer.session import Session
+from convitro.explorer.upload import read_upload
+from convitro.explorer.work import Workbench
+from convitro.sources import Network
+from convitro.view import (
+    Document,
+    filter_document,
+    input_document,
+    maps_document,
+    network_document,
+    page_files,
+    pictures_document,
+)
+
+Compute = Callable[[Session, Parameters], Document]
+
+
+def create_app(
+    network: Network, picture: str | Path | bytes | None, token: str, *, hosts: frozenset[str] = LOCAL_HOSTS
+) -> Starlette:
+    """The explorer as an ASGI application.
+
+    Args:
+        network: the network to open.
+        picture: what it sees first: a bundled name, a path, a file's bytes; None is the first bundled one.
+        token: the secret without which nothing is answered.
+        hosts: names under which the server may be addressed.
+    """
+    routes = [
+        Route("/", page),
+        Route("/view/{name:path}", view_file),
+        Route("/api/alive", alive),
+        Route("/api/network", document(network_of)),
+        Route("/api/pictures", document(pictures_of)),
+        Route("/api/maps", document(maps_of)),
+        Route("/api/inputs", document(inputs_of)),
+        Route("/api/filter", document(filter_of)),
+        Route("/api/picture", upload, methods=["POST"]),
+    ]
+    guard = Middleware(Guard, token=token, hosts=hosts, policy=content_policy())
+    handlers: Any = {
+        RequestProblem: answer_problem,
+        ConvitroError: answer_error,
+        HTTPException: answer_http,
+        Exception: answer_crash,
+    }
+    app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
+    app.state.session, app.state.workbench = Session(network, picture), Workbench()
+    return app
+
+
+def content_policy() -> str:
+    """Nothing but this server's own files; of inline scripts only the page's import map, by its hash."""
+    html = page_files()["index.html"].content
+    scripts = re.findall(rb'<script type="importmap">(.*?)</script>', html, re.DOTALL)
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src 'self' {hashes}; style-src 'self'; img-src 'self' data: blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+async def page(request: Request) -> Response:
+    """The page itself."""
+    file = page_files()["index.html"]
+    return Response(file.content, media_type=file.media_type)
+
+
+async def view_file(request: Request) -> Response:
+    """A file of the page, by a name of the fixed table."""
+    file = page_files().get(request.path_params["name"])
+    if file is None:
+        return problem_response(404, "The page has no such file.")
+    return Response(file.content, media_type=file.media_type)
+
+
+async def alive(request: Request) -> Response:
+    """A sign of life, for the page that waits for the server to come back."""
+    return JSONResponse({"alive": True})
+
+
+async def upload(request: Request) -> Response:
+    """Take one's own picture (the raw bytes of a file) and answer with its id."""
+    session: Session = request.app.state.session
+    data = await read_upload(request)
+    name = unquote(request.headers.get("x-picture-name", ""))[:80] or "your picture"
+    picture = await request.app.state.workbench.run(request, lambda: session.add(data, name))
+    return JSONResponse({"id": picture.id, "name": picture.name})
+
+
+def document(compute: Compute) -> Callable[[Request], Any]:
+    """An endpoint that computes a document on the workbench."""
+
+    async def endpoint(request: Request) -> Response:
+        session: Session = request.app.state.session
+        parameters = Parameters(request.query_params)
+        work = request.app.state.workbench
+        data = await work.run(request, lambda: compute(session, parameters).to_bytes())
+        return Response(data, media_type="application/octet-stream")
+
+    return endpoint
+
+
+def network_of(session: Session, parameters: Parameters) -> Document:
+    """The layers, the picture and the prediction."""
+    picture, anatomy = session.anatomy(parameters.text("picture"))
+    facts = {"id": picture.id, "name": picture.name}
+    return network_document(session.network, anatomy, facts, session.pixels(picture))
+
+
+def pictures_of(session: Session, parameters: Parameters) -> Document:
+    """The pictures to choose from."""
+    rows = [(picture.id, picture.name, pixels) for picture, pixels in session.thumbnails()]
+    return pictures_document(rows)
+
+
+def maps_of(session: Session, parameters: Parameters) -> Document:
+    """The small feature maps of one layer."""
+    _, anatomy = session.anatomy(parameters.text("picture"))
+    return maps_document(parameters.layer(anatomy))
+
+
+def inputs_of(session: Session, parameters: Parameters) -> Document:
+    """A page of the channels that a filter reads."""
+    _, anatomy = session.anatomy(parameters.text("picture"))
+    layer = parameters.layer(anatomy)
+    return input_document(layer, parameters.filter(layer), parameters.start(layer))
+
+
+def filter_of(session: Session, parameters: Parameters) -> Document:
+    """The chain of one filter."""
+    _, anatomy = session.anatomy(parameters.text("picture"))
+    layer = parameters.layer(anatomy)
+    filter, start = parameters.filter(layer), parameters.start(layer)
+    return filter_document(layer, filter, start, parameters.aggregation())

@@ -1,0 +1,61 @@
+"""What a request asks for, checked: each parameter becomes a thing that exists, or a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from convitro.aggregation import resolve
+from convitro.anatomy import Anatomy, LayerAnatomy
+from convitro.errors import closest
+from convitro.explorer.problems import RequestProblem
+
+MAX_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The query of a request. Every method raises RequestProblem (400 or 404) where it does not fit."""
+
+    query: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        """A short text; empty where it is absent."""
+        value = self.query.get(name, "")
+        if len(value) > MAX_LENGTH:
+            raise RequestProblem(400, f"`{name}` is too long.", f"at most {MAX_LENGTH} characters")
+        return value
+
+    def integer(self, name: str, below: int) -> int:
+        """An integer of 0 … below - 1; 0 where it is absent."""
+        text = self.text(name) or "0"
+        value = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else below
+        if value >= below:
+            raise RequestProblem(400, f"`{name}` is not a whole number of 0 to {below - 1}.")
+        return value
+
+    def layer(self, anatomy: Anatomy) -> LayerAnatomy:
+        """The layer of that name."""
+        name = self.text("layer")
+        if name not in anatomy:
+            hint = closest(name, anatomy) or "the layers are " + ", ".join(list(anatomy)[:12])
+            raise RequestProblem(404, "The network has no such layer.", hint)
+        return anatomy[name]
+
+    def filter(self, layer: LayerAnatomy) -> int:
+        """The index of one of the layer's filters."""
+        return self.integer("filter", layer.problem.out_channels)
+
+    def start(self, layer: LayerAnatomy) -> int:
+        """The position of the first channel of a page, among those that a filter reads."""
+        return self.integer("start", layer.problem.channels_per_filter)
+
+    def aggregation(self) -> str | None:
+        """The name or spec of an aggregation; None is the layer's own."""
+        text = self.text("aggregation")
+        if not text:
+            return None
+        if resolve(text).separate:
+            hint = "its maps are the partial maps themselves; choose another to see one map"
+            raise RequestProblem(400, f'"{text}" makes no single map.', hint)
+        return text

@@ -1,0 +1,93 @@
+"""Run the explorer: bind, print the address, open a browser where there is one, answer until interrupted."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+import uvicorn
+
+from convitro.errors import ArgumentError
+from convitro.explorer.app import create_app
+from convitro.explorer.guard import LOCAL_HOSTS
+from convitro.sources import Network
+
+MAX_CONNECTIONS = 64
+
+
+def serve(
+    network: Network,
+    picture: str | Path | bytes | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    browse: bool = True,
+) -> None:
+    """Show a network in the browser until Ctrl-C. The address, with its secret token, is printed.
+
+    Args:
+        network: the network to open (`convitro.sources.open_network`).
+        picture: what it sees first: a bundled name, a path, or a file's bytes; None is the first bundled one.
+        host: the interface to bind. Anything but 127.0.0.1 lets other machines try the token.
+        port: 0 takes any free one.
+        browse: open the page in a browser where there is a screen.
+
+    Raises:
+        ArgumentError: the host or port cannot be bound.
+        LoadError: the picture cannot be read.
+    """
+    token = secrets.token_urlsafe(24)
+    with bound_socket(host, port) as listener:
+        app = create_app(network, picture, token, hosts=LOCAL_HOSTS | {url_host(host).lower()})
+        app.state.session.anatomy(
+            ""
+        )  # so that the page's first request finds it done, and a bad picture fails here
+        address = f"http://{url_host(host)}:{listener.getsockname()[1]}/?token={token}"
+        print(f"Convitro explorer: {address}\nPress Ctrl-C to stop.", flush=True)
+        if browse and has_screen():
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        settings = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # the first address of a session holds the token
+            server_header=False,
+            date_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=2,
+        )
+        uvicorn.Server(settings).run(sockets=[listener])
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A listening socket; bound before the address is printed, so that the address is true."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":  # elsewhere the option would let two servers share a port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ArgumentError(
+            f"explore: cannot listen on {host}, port {port}.",
+            received=str(error),
+            hint="leave `port` out to take any free one; the host is 127.0.0.1 for this machine alone",
+        ) from error
+    return listener
+
+
+def url_host(host: str) -> str:
+    """`host` as it stands in an address: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def has_screen() -> bool:
+    """Whether a browser window could appear; in a bare terminal `webbrowser` would start a text browser."""
+    if sys.platform.startswith("linux"):
+        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return True

@@ -1,0 +1,119 @@
+"""What the server remembers: the network, the pictures of this run, and the last few dissections."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+from PIL import Image
+from torch import Tensor
+
+from convitro.anatomy import Anatomy, dissect
+from convitro.explorer.problems import RequestProblem
+from convitro.pictures import bundled, load_picture, to_input
+from convitro.sources import Network
+
+MAX_ANATOMIES = 3  # a ResNet at 224x224 holds some 100 MB
+MAX_OWN_PICTURES = 12
+THUMBNAIL = (3, 48, 48)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture under a short name; `id` is what the page sends back, never a path."""
+
+    id: str
+    name: str
+    image: Image.Image
+
+
+@dataclass
+class Session:
+    """One network and the pictures shown to it. Methods may be called from any thread.
+
+    Args:
+        network: the network to open.
+        picture: the first picture: a bundled name, a path, or a file's bytes; None is the first bundled one.
+    """
+
+    network: Network
+    picture: str | Path | bytes | None = None
+    own: OrderedDict[str, Picture] = field(default_factory=OrderedDict)
+    anatomies: OrderedDict[str, Anatomy] = field(default_factory=OrderedDict)
+    lock: Lock = field(default_factory=Lock)
+
+    @cached_property
+    def first(self) -> str:
+        """The id of the picture that the page opens with."""
+        if self.picture is None:
+            return bundled()[0]
+        if isinstance(self.picture, str) and self.picture in bundled():
+            return self.picture
+        name = "your picture" if isinstance(self.picture, bytes) else Path(self.picture).name
+        return self.add(self.picture, name, keep=True).id
+
+    def add(self, source: str | Path | bytes, name: str, *, keep: bool = False) -> Picture:
+        """Remember one's own picture; beyond twelve the oldest is forgotten, save one to `keep`.
+
+        Raises:
+            LoadError: it cannot be read (`pictures.load_picture`).
+        """
+        image = load_picture(source)
+        image.thumbnail(
+            (1024, 1024)
+        )  # no network sees more, and twelve camera pictures would fill the memory
+        digest = hashlib.sha256(image.tobytes()).hexdigest()[:16]
+        picture = Picture(f"start-{digest}" if keep else f"own-{digest}", name, image)
+        with self.lock:
+            self.own[picture.id] = picture
+            self.own.move_to_end(picture.id)
+            removable = [key for key in self.own if key.startswith("own-")]
+            for key in removable[: max(0, len(removable) - MAX_OWN_PICTURES)]:
+                del self.own[key]
+        return picture
+
+    def find(self, id: str) -> Picture:
+        """The picture of an id; an empty id is the first picture.
+
+        Raises:
+            RequestProblem: 404, there is none, or it has been forgotten.
+        """
+        id = id or self.first
+        with self.lock:
+            if id in self.own:
+                return self.own[id]
+        if id in bundled():
+            return Picture(id, id, load_picture(id))
+        raise RequestProblem(404, "This picture is not here any more.", "choose or drop a picture again")
+
+    def pixels(self, picture: Picture) -> Tensor:
+        """The picture at the network's size, 0..1: (1, C, H, W)."""
+        return to_input(picture.image, self.network.input_size)
+
+    def anatomy(self, id: str) -> tuple[Picture, Anatomy]:
+        """The network dissected on a picture; the last three are kept.
+
+        Raises:
+            RequestProblem: 404, the picture is unknown.
+        """
+        picture = self.find(id)
+        with self.lock:
+            if picture.id not in self.anatomies:
+                self.anatomies[picture.id] = dissect(
+                    self.network.model, self.network.normalize(self.pixels(picture))
+                )
+            self.anatomies.move_to_end(picture.id)
+            while len(self.anatomies) > MAX_ANATOMIES:
+                self.anatomies.popitem(last=False)
+            return picture, self.anatomies[picture.id]
+
+    def thumbnails(self) -> list[tuple[Picture, Tensor]]:
+        """Every picture to choose from, 48 x 48 in colour: (1, 3, 48, 48), 0..1."""
+        with self.lock:
+            own = list(self.own.values())
+        pictures = [*own, *(Picture(name, name, load_picture(name)) for name in bundled())]
+        return [(picture, to_input(picture.image, THUMBNAIL)) for picture in pictures]

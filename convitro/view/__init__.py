@@ -1,0 +1,25 @@
+"""The explorer's page and the documents it reads.
+
+Here: the files of the page (plain ES modules, styles, vendored libraries) by name, and the Python that turns
+an anatomy into documents. Not here: how they travel; the server and the report each bring their own way.
+"""
+
+from __future__ import annotations
+
+from convitro.view.document import Document, read_document
+from convitro.view.filters import channels_per_page, filter_document, input_document
+from convitro.view.network import maps_document, network_document, pictures_document
+from convitro.view.page import PageFile, page_files
+
+__all__ = [
+    "Document",
+    "PageFile",
+    "channels_per_page",
+    "filter_document",
+    "input_document",
+    "maps_document",
+    "network_document",
+    "page_files",
+    "pictures_document",
+    "read_document",
+]

@@ -1,0 +1,32 @@
+/** How the channels are combined: every way the library knows, the trained one marked. */
+
+import { chooseAggregation } from "../state/actions.js";
+import { aggregation, aggregationWord, layer, network } from "../state/store.js";
+import { html } from "./html.js";
+import { Radios } from "./radios.js";
+import { Term } from "./term.js";
+
+export function Aggregations() {
+  const trained = layer.value.aggregation;
+  const items = network.value.aggregations.map(({ name, spec }) => ({
+    key: spec,
+    label: spec === trained ? `${spec}, as trained` : spec,
+    body: html`${name}${spec === trained && html`<span class="trained-dot" title="as trained"></span>`}`,
+  }));
+  const word = aggregationWord.value;
+  return html`<div class="aggregations">
+    <span class="aggregations-label"><${Term} word="aggregation">Aggregation</${Term}></span>
+    <${Radios}
+      label="Aggregation: how the partial maps become one"
+      class="chips"
+      itemClass="chip"
+      items=${items}
+      chosen=${word?.spec}
+      onChoose=${chooseAggregation}
+    />
+    <p class="aggregation-words">
+      ${word?.spec === trained ? "As trained. " : "Not as trained. "}At every pixel the partial values become one. <b>${word?.spec}</b>: ${word?.words}
+      ${aggregation.value && html` <button type="button" class="link" onClick=${() => chooseAggregation("")}>back to ${trained}</button>`}
+    </p>
+  </div>`;
+}

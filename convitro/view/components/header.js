@@ -1,0 +1,49 @@
+/** The bar at the top: whose page this is, which network, and the page's own settings. */
+
+import { toggleTheme } from "../state/actions.js";
+import { helping, network, sharedScale, theme } from "../state/store.js";
+import { html } from "./html.js";
+import { Radios } from "./radios.js";
+
+const SCALES = [
+  { key: "shared", label: "shared by all maps of a column", body: "shared" },
+  { key: "own", label: "each map its own", body: "own" },
+];
+
+export function Header() {
+  const dark = theme.value === "dark";
+  return html`<header class="bar">
+    <h1 class="brand"><img src="view/icon.svg" alt="" width="20" height="20" />Convitro</h1>
+    <span class="network-name">${network.value?.name ?? ""}</span>
+    <span class="bar-settings">
+      <span class="scale-choice" title="One colour scale for all maps of a column, or each map its own (s)">
+        <span aria-hidden="true">Colour scale</span>
+        <${Radios}
+          label="Colour scale"
+          class="segments"
+          itemClass="segment"
+          items=${SCALES}
+          chosen=${sharedScale.value ? "shared" : "own"}
+          onChoose=${(key) => (sharedScale.value = key === "shared")}
+        />
+      </span>
+      <button type="button" class="quiet round" aria-label=${dark ? "Light colours" : "Dark colours"} onClick=${toggleTheme} title="Light or dark (t)">
+        ${dark ? html`<${Sun} />` : html`<${Moon} />`}
+      </button>
+      <button type="button" class="quiet round" aria-label="Keys and words" onClick=${() => (helping.value = true)} title="Keys and words (?)">?</button>
+    </span>
+  </header>`;
+}
+
+function Sun() {
+  return html`<svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" class="stroked">
+    <circle cx="8" cy="8" r="3" />
+    <path d="M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1.1 1.1M11.9 11.9 13 13M13 3l-1.1 1.1M4.1 11.9 3 13" />
+  </svg>`;
+}
+
+function Moon() {
+  return html`<svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" class="stroked">
+    <path d="M13.5 9.6A6 6 0 0 1 6.4 2.5a6 6 0 1 0 7.1 7.1Z" />
+  </svg>`;
+}

@@ -1,0 +1,24 @@
+/** The keys and the words of the page. */
+
+import { toggleShortcuts } from "../state/actions.js";
+import { SHORTCUTS } from "../state/keys.js";
+import { helping, shortcuts } from "../state/store.js";
+import { WORDS } from "../words.js";
+import { Dialog } from "./dialog.js";
+import { html } from "./html.js";
+
+const OTHER_KEYS = [
+  { keys: ["←", "→", "↑", "↓"], words: "on a map: move the pixel (with Shift five steps); in a row: choose" },
+  { keys: ["Home"], words: "on a map: the strongest pixel" },
+  { keys: ["Tab"], words: "to the next control" },
+];
+
+export function HelpDialog() {
+  return html`<${Dialog} class="help" title="Keys and words" onClose=${() => (helping.value = false)}>
+    <dl class="keys">
+      ${[...SHORTCUTS, ...OTHER_KEYS].map(({ keys, words }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words}</dd></div>`)}
+    </dl>
+    <label class="check"><input type="checkbox" checked=${shortcuts.value} onChange=${toggleShortcuts} /> single-key shortcuts</label>
+    <dl class="glossary">${Object.entries(WORDS).map(([word, text]) => html`<div><dt>${word}</dt><dd>${text}</dd></div>`)}</dl>
+  </${Dialog}>`;
+}

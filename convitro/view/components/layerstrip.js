@@ -1,0 +1,100 @@
+/** The layers in a row, each a card with all its feature maps. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { chooseFilter, chooseLayer } from "../state/actions.js";
+import { filterIndex, layerMaps, layerName, network, sharedScale, theme } from "../state/store.js";
+import { html } from "./html.js";
+import { smallMap } from "./pixels.js";
+import { Radios } from "./radios.js";
+
+const [WIDTH, HEIGHT, GAP] = [128, 80, 1];
+
+export function LayerStrip() {
+  const items = network.value.layers.map((layer) => ({
+    key: layer.name,
+    label: `${layer.name}: ${layer.in_channels} channels to ${layer.out_channels} maps, ${describe(layer)}`,
+    body: html`<${LayerCard} layer=${layer} />`,
+    onClick: (event) => choosePlace(event, layer),
+  }));
+  return html`<${Radios}
+    label="Layers"
+    class="layer-strip"
+    itemClass="layer-card"
+    items=${items}
+    chosen=${layerName.value}
+    onChoose=${(name) => chooseLayer(name)}
+  />`;
+}
+
+function LayerCard({ layer }) {
+  const canvas = useRef(null);
+  const document = layerMaps.value[layer.name];
+  const shared = sharedScale.value;
+  const colours = theme.value;
+  const selected = layer.name === layerName.value ? filterIndex.value : -1;
+  useEffect(() => {
+    if (document) drawMosaic(canvas.current, document, { shared, colours, selected });
+  }, [document, shared, colours, selected]);
+  return html`
+    <span class="layer-title" title=${layer.name}><b>${layer.name}</b></span>
+    <canvas ref=${canvas} class="mosaic" data-ready=${Boolean(document)} aria-hidden="true"></canvas>
+    <span class="layer-facts">${layer.in_channels} → <b>${layer.out_channels}</b> · ${layer.kernel_size.join("×")}${layer.pool && html`<span class="pooled-mark" title="then pooled">▾${layer.pool.stride[0]}</span>`}</span>
+  `;
+}
+
+/** Columns, rows and tile side that fill a card with so many maps. */
+function grid(count, [height, width]) {
+  const aspect = width / height;
+  let best = { columns: count, tile: 0 };
+  for (let columns = 1; columns <= count; columns += 1) {
+    const rows = Math.ceil(count / columns);
+    const tile = Math.min((WIDTH - GAP) / columns - GAP, ((HEIGHT - GAP) / rows - GAP) * aspect);
+    if (tile > best.tile) best = { columns, tile };
+  }
+  const { columns, tile } = best;
+  const rows = Math.ceil(count / columns);
+  return { columns, width: tile, height: tile / aspect, left: (WIDTH - columns * (tile + GAP) + GAP) / 2, top: (HEIGHT - rows * (tile / aspect + GAP) + GAP) / 2 };
+}
+
+function drawMosaic(canvas, document, { shared, colours, selected }) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = WIDTH * ratio;
+  canvas.height = HEIGHT * ratio;
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  const [count, rows, columns] = document.arrays.maps.shape;
+  const place = grid(count, [rows, columns]);
+  context.imageSmoothingEnabled = place.width < columns;
+  const tile = new OffscreenCanvas(columns, rows);
+  for (let index = 0; index < count; index += 1) {
+    tile.getContext("2d").putImageData(smallMap(document, index, shared, colours), 0, 0);
+    const x = place.left + (index % place.columns) * (place.width + GAP);
+    const y = place.top + Math.floor(index / place.columns) * (place.height + GAP);
+    context.drawImage(tile, x, y, place.width, place.height);
+    if (index === selected) {
+      context.strokeStyle = getComputedStyle(canvas).getPropertyValue("--accent");
+      context.lineWidth = 2;
+      context.strokeRect(x - 0.5, y - 0.5, place.width + 1, place.height + 1);
+    }
+  }
+}
+
+/** A click on a map opens its filter, one beside the maps opens the layer. */
+function choosePlace(event, layer) {
+  const canvas = event.currentTarget.querySelector("canvas");
+  const document = layerMaps.value[layer.name];
+  if (!document || event.target !== canvas) return layer.name !== layerName.value && chooseLayer(layer.name);
+  const rect = canvas.getBoundingClientRect();
+  const [count, ...size] = document.arrays.maps.shape;
+  const place = grid(count, size);
+  const column = Math.floor((((event.clientX - rect.left) / rect.width) * WIDTH - place.left) / (place.width + GAP));
+  const row = Math.floor((((event.clientY - rect.top) / rect.height) * HEIGHT - place.top) / (place.height + GAP));
+  const index = row * place.columns + column;
+  const hit = column >= 0 && column < place.columns && row >= 0 && index < count;
+  if (layer.name !== layerName.value) return hit ? chooseLayer(layer.name, index) : chooseLayer(layer.name);
+  return hit && chooseFilter(index);
+}
+
+function describe(layer) {
+  return `kernels of ${layer.kernel_size.join(" by ")}${layer.pool ? `, then ${layer.pool.mode} pooling` : ""}`;
+}

@@ -1,0 +1,31 @@
+/** A small matrix of numbers as coloured cells, with the numbers in them where they fit. */
+
+import { cellColours } from "../numbers/colour.js";
+import { format, formatShort } from "../numbers/format.js";
+import { theme } from "../state/store.js";
+import { html } from "./html.js";
+
+const LARGEST_WITH_NUMBERS = 3;
+
+/**
+ * @param {{
+ *   values: ArrayLike<number>, size: [number, number], scale: import("../numbers/colour.js").Scale, label: string,
+ *   outside?: Uint8Array, numbers?: boolean
+ * }} props `outside` marks cells that padding supplied; `numbers` forces numbers in or out of the cells
+ */
+export function Matrix({ values, size: [rows, columns], scale, label, outside, numbers }) {
+  const side = Math.max(rows, columns);
+  const withNumbers = numbers ?? side <= LARGEST_WITH_NUMBERS;
+  const cells = Array.from(values, (value, at) => {
+    const skipped = Number.isNaN(value) && outside?.[at];
+    const { background, text } = cellColours(skipped ? 0 : value, scale, theme.value);
+    return html`<span
+      class="cell"
+      data-outside=${outside?.[at] === 1}
+      style=${{ backgroundColor: background, color: text }}
+      title=${skipped ? "outside the image" : format(value)}
+    >${withNumbers && (skipped ? "" : formatShort(value))}</span>`;
+  });
+  const style = { gridTemplateColumns: `repeat(${columns}, 1fr)`, "--side": side };
+  return html`<span class="matrix" role="img" aria-label=${label} data-side=${side} style=${style}>${cells}</span>`;
+}

@@ -1,0 +1,52 @@
+/** From the picture through the layers to the answer, in one line. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { formatShare } from "../numbers/format.js";
+import { network, picking } from "../state/store.js";
+import { html } from "./html.js";
+import { LayerStrip } from "./layerstrip.js";
+import { drawPicture } from "./pixels.js";
+import { Term } from "./term.js";
+
+export function Overview() {
+  return html`<section class="overview" aria-label="The network on this picture">
+    <${InputPicture} />
+    <span class="flow" aria-hidden="true"></span>
+    <${LayerStrip} />
+    <span class="flow" aria-hidden="true"></span>
+    <${Prediction} />
+  </section>`;
+}
+
+function InputPicture() {
+  const { picture, arrays, input_size: size } = network.value;
+  const canvas = useRef(null);
+  useEffect(() => drawPicture(canvas.current, arrays.picture), [arrays]);
+  return html`<figure class="input-picture">
+    <button type="button" onClick=${() => (picking.value = true)} aria-label="Picture: ${picture.name}. Choose another">
+      <canvas ref=${canvas} role="img" aria-label=${picture.name}></canvas>
+      <span class="change" aria-hidden="true">Change picture</span>
+    </button>
+    <figcaption><b>${picture.name}</b> ${size[2]} × ${size[1]}</figcaption>
+  </figure>`;
+}
+
+function Prediction() {
+  const { prediction } = network.value;
+  if (!prediction.length) {
+    return html`<div class="prediction"><h2><${Term} word="prediction">Prediction</${Term}></h2>
+      <p class="muted">The network returns no scores for classes.</p></div>`;
+  }
+  return html`<div class="prediction">
+    <h2><${Term} word="prediction">Prediction</${Term}></h2>
+    <ol>
+      ${prediction.map(
+        ({ index, name, share }) => html`<li key=${index}>
+          <span class="class-name" title=${name}>${name}</span>
+          <span class="share">${formatShare(share)}</span>
+          <span class="share-bar" style=${{ "--share": share }}></span>
+        </li>`,
+      )}
+    </ol>
+  </div>`;
+}

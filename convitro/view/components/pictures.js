@@ -1,0 +1,45 @@
+/** Choose a picture: a bundled one, or one's own. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { choosePicture } from "../state/actions.js";
+import { openFile } from "../state/files.js";
+import { picking, pictureId, pictures } from "../state/store.js";
+import { Dialog } from "./dialog.js";
+import { html } from "./html.js";
+import { drawPicture } from "./pixels.js";
+
+/** @param {{loader: import("../state/loader.js").Loader}} props */
+export function PictureDialog({ loader }) {
+  const file = useRef(null);
+  useEffect(() => void loader.loadPictures(), []);
+  const known = pictures.value;
+  const take = () => {
+    openFile(loader, file.current.files[0]);
+    picking.value = false;
+  };
+  return html`<${Dialog} class="picture-dialog" title="Choose a picture" onClose=${() => (picking.value = false)}>
+    <div class="own-picture">
+      <button type="button" class="primary" onClick=${() => file.current.click()}>Your own picture …</button>
+      <input ref=${file} type="file" accept="image/*" class="only-heard" tabindex="-1" aria-label="Your own picture" onChange=${take} />
+      <p class="muted">or drop one anywhere on the page, or paste it. PNG, JPEG, WebP; at most 20 MB. It never leaves this machine.</p>
+    </div>
+    ${known
+      ? html`<ul class="picture-grid">
+          ${known.pictures.map(({ id, name }, index) => html`<li key=${id}><${Choice} id=${id} name=${name} index=${index} /></li>`)}
+        </ul>`
+      : html`<p class="loading">Fetching the pictures …</p>`}
+  </${Dialog}>`;
+}
+
+function Choice({ id, name, index }) {
+  const canvas = useRef(null);
+  const { values, shape } = pictures.value.arrays.pictures;
+  const [, height, width, channels] = shape;
+  useEffect(() => {
+    const size = height * width * channels;
+    drawPicture(canvas.current, { values: values.subarray(index * size, (index + 1) * size), shape: [height, width, channels] });
+  }, [values, index]);
+  return html`<button type="button" class="picture-choice" aria-pressed=${id === pictureId.value} onClick=${() => choosePicture(id)}>
+    <canvas ref=${canvas} aria-hidden="true"></canvas><span>${name}</span>
+  </button>`;
+}

@@ -1,0 +1,45 @@
+/** Pictures and quantised maps drawn on canvases. */
+
+import { colourTable } from "../numbers/colour.js";
+import { mapOf } from "../data/document.js";
+
+/**
+ * Draw an (H, W, 3) or (H, W, 1) picture of bytes, one canvas pixel each.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{values: Uint8Array, shape: number[]}} picture
+ */
+export function drawPicture(canvas, { values, shape: [height, width, channels] }) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i += 1) {
+    for (let c = 0; c < 3; c += 1) image.data[i * 4 + c] = values[i * channels + (channels === 3 ? c : 0)];
+    image.data[i * 4 + 3] = 255;
+  }
+  canvas.width = width;
+  canvas.height = height;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+/**
+ * One map of a layer's small maps as an image of its own size.
+ * @param {object} document with arrays maps (C, H, W) of bytes around 128 and limits (C,)
+ * @param {number} index
+ * @param {boolean} shared colours by the layer's largest limit instead of the map's own
+ * @param {"light" | "dark"} theme
+ * @returns {ImageData}
+ */
+export function smallMap({ arrays: { maps, limits } }, index, shared, theme) {
+  const [, height, width] = maps.shape;
+  const table = colourTable("diverging", theme);
+  const share = shared ? limits.values[index] / (maximum(limits.values) || 1) : 1;
+  const image = new ImageData(width, height);
+  mapOf(maps, index).forEach((byte, i) => {
+    const row = Math.round(127.5 + ((byte - 128) / 127) * share * 127.5) * 3;
+    image.data.set(table.subarray(row, row + 3), i * 4);
+    image.data[i * 4 + 3] = 255;
+  });
+  return image;
+}
+
+function maximum(values) {
+  return values.reduce((largest, value) => Math.max(largest, value), 0);
+}

@@ -1,0 +1,39 @@
+/** Documents kept for a while: the least recently used go first when they take too much memory. */
+
+const MAX_BYTES = 96 * 2 ** 20;
+
+/** A cache of documents by key. */
+export class DocumentCache {
+  constructor(maxBytes = MAX_BYTES) {
+    this.maxBytes = maxBytes;
+    this.bytes = 0;
+    this.entries = new Map();
+  }
+
+  /**
+   * The document of a key, fetched once.
+   * @param {string} key
+   * @param {() => Promise<object>} fetchIt
+   */
+  async get(key, fetchIt) {
+    const known = this.entries.get(key);
+    if (known) {
+      this.entries.delete(key);
+      this.entries.set(key, known);
+      return known;
+    }
+    const document = await fetchIt();
+    this.entries.set(key, document);
+    this.bytes += size(document);
+    for (const [oldest, old] of this.entries) {
+      if (this.bytes <= this.maxBytes || oldest === key) break;
+      this.entries.delete(oldest);
+      this.bytes -= size(old);
+    }
+    return document;
+  }
+}
+
+function size(document) {
+  return Object.values(document.arrays).reduce((total, { values }) => total + values.byteLength, 0);
+}

@@ -1,0 +1,78 @@
+/**
+ * The only door to the data. Everything the page shows comes through an object with these six methods; the server is one
+ * such object, a report with the documents inside it can be another.
+ */
+
+import { readDocument } from "./document.js";
+
+/** A request that failed. `kind`: "offline" (no answer), "refused" (an answer that says why). */
+export class SourceError extends Error {
+  /**
+   * @param {"offline" | "refused"} kind
+   * @param {{problem: string, expected?: string, received?: string, hint?: string}} facts
+   */
+  constructor(kind, facts) {
+    super(facts.problem);
+    this.kind = kind;
+    this.facts = facts;
+  }
+}
+
+/** Documents computed live by the explorer's server. */
+export class ServerSource {
+  /** The network on a picture: layers, picture, prediction. An empty id is the server's first picture. */
+  network(picture, signal) {
+    return fetchDocument("network", { picture }, signal);
+  }
+
+  /** The pictures to choose from. */
+  pictures(signal) {
+    return fetchDocument("pictures", {}, signal);
+  }
+
+  /** The small feature maps of a layer. */
+  maps(picture, layer, signal) {
+    return fetchDocument("maps", { picture, layer }, signal);
+  }
+
+  /** A page of the channels that a filter reads. */
+  inputs(picture, layer, filter, start, signal) {
+    return fetchDocument("inputs", { picture, layer, filter, start }, signal);
+  }
+
+  /** The chain of a filter; an empty aggregation is the trained one. */
+  filter(picture, layer, filter, start, aggregation, signal) {
+    return fetchDocument("filter", { picture, layer, filter, start, aggregation }, signal);
+  }
+
+  /** Hand in one's own picture. Resolves to {id, name}. */
+  async upload(file, signal) {
+    const headers = { "x-picture-name": encodeURIComponent((file.name || "").slice(0, 60)) };
+    const response = await answered("api/picture", { method: "POST", body: file, headers, signal });
+    return response.json();
+  }
+
+  /** Resolves when the server answers. */
+  async alive() {
+    await answered("api/alive", {});
+  }
+}
+
+async function fetchDocument(name, query, signal) {
+  const response = await answered(`api/${name}?${new URLSearchParams(query)}`, { signal });
+  return readDocument(await response.arrayBuffer());
+}
+
+/** A good response, or a SourceError. An aborted request stays an AbortError. */
+async function answered(address, options) {
+  let response;
+  try {
+    response = await fetch(address, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new SourceError("offline", { problem: "The explorer's server does not answer." });
+  }
+  if (response.ok) return response;
+  const facts = await response.json().catch(() => ({ problem: `The server answered ${response.status}.` }));
+  throw new SourceError("refused", facts);
+}

@@ -1,0 +1,35 @@
+/** Starts the page: settings, address, data, keys, then the first paint. */
+
+import { render } from "preact";
+import { effect } from "@preact/signals";
+import { App } from "./components/app.js";
+import { html } from "./components/html.js";
+import { ServerSource } from "./data/source.js";
+import { recall } from "./state/actions.js";
+import { followAddress } from "./state/address.js";
+import { followKeys } from "./state/keys.js";
+import { followFiles } from "./state/files.js";
+import { Loader } from "./state/loader.js";
+import { shortcuts, theme } from "./state/store.js";
+
+history.replaceState(null, "", location.pathname + location.hash); // the token has become a cookie: out of sight with it
+
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+theme.value = recall("theme") ?? (prefersDark.matches ? "dark" : "light");
+prefersDark.addEventListener("change", ({ matches }) => {
+  if (recall("theme") === null) theme.value = matches ? "dark" : "light";
+});
+shortcuts.value = recall("shortcuts") !== "false";
+effect(() => {
+  document.documentElement.dataset.theme = theme.value;
+});
+
+const loader = new Loader(new ServerSource());
+followAddress();
+loader.follow();
+followKeys();
+followFiles(loader);
+
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${App} loader=${loader} />`, root);

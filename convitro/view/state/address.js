@@ -1,0 +1,59 @@
+/** The address keeps what is chosen: it can be shared, reloaded, and the back button works. */
+
+import { batch, effect } from "@preact/signals";
+import { settleChoices } from "./actions.js";
+import * as store from "./store.js";
+
+/** Choices as the part of the address after "#". */
+function write() {
+  const parts = new URLSearchParams();
+  if (store.pictureId.value) parts.set("picture", store.pictureId.value);
+  if (store.layerName.value) parts.set("layer", store.layerName.value);
+  parts.set("filter", String(store.filterIndex.value));
+  if (store.aggregation.value) parts.set("aggregation", store.aggregation.value);
+  if (store.pageStart.value) parts.set("start", String(store.pageStart.value));
+  const pixel = store.pinned.value;
+  if (pixel) parts.set("pixel", `${pixel.y},${pixel.x}`);
+  return `#${parts}`;
+}
+
+/** Set the choices from the address; what it does not name takes its default. */
+function read() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  batch(() => {
+    store.pictureId.value = parts.get("picture") ?? "";
+    store.layerName.value = parts.get("layer") ?? "";
+    store.filterIndex.value = parts.has("filter") ? wholeNumber(parts.get("filter")) : null;
+    store.aggregation.value = parts.get("aggregation") ?? "";
+    store.pageStart.value = wholeNumber(parts.get("start"));
+    const [y, x] = (parts.get("pixel") ?? "").split(",").map(wholeNumber);
+    store.pinned.value = x === undefined ? null : { y, x };
+    store.hovered.value = null;
+    settleChoices();
+  });
+}
+
+function wholeNumber(text) {
+  return /^\d{1,9}$/.test(text ?? "") ? Number(text) : 0;
+}
+
+/** Which view an address shows, the pixel aside: a new view is a new step for the back button, a new pixel is not. */
+function viewOf(hash) {
+  const parts = new URLSearchParams(hash.slice(1));
+  parts.delete("pixel");
+  return String(parts);
+}
+
+/** Read the address once, then keep it and the choices in step. */
+export function followAddress() {
+  read();
+  addEventListener("popstate", read);
+  let first = true;
+  effect(() => {
+    const hash = write();
+    if (!store.network.value || hash === location.hash) return;
+    const replace = first || viewOf(hash) === viewOf(location.hash);
+    first = false;
+    history[replace ? "replaceState" : "pushState"](null, "", location.pathname + hash);
+  });
+}

@@ -1,0 +1,156 @@
+/** Brings in what the chosen things need. The newest request wins: an older one is withdrawn, or its answer dropped. */
+
+import { batch, effect, untracked } from "@preact/signals";
+import { DocumentCache } from "../data/cache.js";
+import { SourceError } from "../data/source.js";
+import { settleChoices } from "./actions.js";
+import * as store from "./store.js";
+
+const PENDING_AFTER_MS = 150;
+const RETRY_MS = 2000;
+const MAPS_AT_ONCE = 2; // so that a chosen filter never waits behind a long row of layers
+
+/** Loads documents from a source into the store. */
+export class Loader {
+  /** @param {import("../data/source.js").ServerSource} source */
+  constructor(source) {
+    this.source = source;
+    this.cache = new DocumentCache();
+    this.requests = {};
+  }
+
+  /** Follow the choices: from now on every change of one loads what it needs. */
+  follow() {
+    effect(() => void this.loadNetwork(store.pictureId.value));
+    effect(() => void (store.network.value && this.loadMaps(store.network.value)));
+    effect(() => {
+      const layer = store.layer.value;
+      if (layer) void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, combined());
+    });
+  }
+
+  /** Load a picture's network. */
+  async loadNetwork(picture) {
+    if (untracked(() => store.network.value)?.picture.id === picture) {
+      this.requests.network?.abort(); // back to what is shown, before another picture arrived
+      return;
+    }
+    await this.newest("network", async (signal) => {
+      const network = await this.source.network(picture, signal);
+      if (signal.aborted) return;
+      batch(() => {
+        store.network.value = network;
+        store.layerMaps.value = {};
+        store.pictureId.value = network.picture.id;
+        settleChoices();
+      });
+    });
+  }
+
+  /** Load the small maps of all layers, from the first to the last. */
+  loadMaps({ layers, picture }) {
+    return this.newest("maps", async (signal) => {
+      const waiting = layers.map(({ name }) => name);
+      const work = async () => {
+        for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+          const maps = await this.source.maps(picture.id, name, signal);
+          if (signal.aborted) return;
+          store.layerMaps.value = { ...store.layerMaps.value, [name]: maps };
+        }
+      };
+      await Promise.all(Array.from({ length: MAPS_AT_ONCE }, work));
+    });
+  }
+
+  /** Load a filter's chain; the old one stays on the page until the new one is whole. */
+  async loadChain(layer, filter, start, aggregation) {
+    const picture = untracked(() => store.network.value.picture.id);
+    await this.newest("chain", async (signal) => {
+      const slow = setTimeout(() => (store.chainPending.value = true), PENDING_AFTER_MS);
+      signal.addEventListener("abort", () => clearTimeout(slow));
+      try {
+        const group = Math.floor(filter / (layer.out_channels / layer.groups));
+        const [inputs, document] = await Promise.all([
+          this.cache.get([picture, layer.name, group, start].join("\n"), () =>
+            this.source.inputs(picture, layer.name, filter, start, signal),
+          ),
+          this.cache.get([picture, layer.name, filter, start, aggregation].join("\n"), () =>
+            this.source.filter(picture, layer.name, filter, start, aggregation, signal),
+          ),
+        ]);
+        if (signal.aborted) return;
+        store.chain.value = { layer, filter, start, aggregation, inputs, document, picture };
+      } finally {
+        clearTimeout(slow);
+        if (!signal.aborted) store.chainPending.value = false;
+      }
+    });
+  }
+
+  /** Load the pictures to choose from. */
+  loadPictures() {
+    return this.newest("pictures", async (signal) => {
+      store.pictures.value = await this.source.pictures(signal);
+    });
+  }
+
+  /** Hand in a picture and open it. */
+  upload(file) {
+    return this.newest("upload", async (signal) => {
+      const { id } = await this.source.upload(file, signal);
+      batch(() => {
+        store.pictureId.value = id;
+        store.picking.value = false;
+        store.problem.value = null;
+      });
+    });
+  }
+
+  /** Run a request under a name; a newer one of the same name withdraws it. */
+  async newest(name, run) {
+    this.requests[name]?.abort();
+    const controller = new AbortController();
+    this.requests[name] = controller;
+    try {
+      await run(controller.signal);
+      if (!controller.signal.aborted) store.offline.value = false;
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      if (!(error instanceof SourceError)) throw error;
+      if (error.kind === "offline") this.waitForServer();
+      else store.problem.value = error.facts;
+    }
+  }
+
+  /** Ask for a sign of life until there is one, then load what is missing. */
+  waitForServer() {
+    if (store.offline.value) return;
+    store.offline.value = true;
+    const ask = async () => {
+      try {
+        await this.source.alive();
+      } catch (error) {
+        if (error instanceof SourceError && error.kind === "offline") setTimeout(ask, RETRY_MS);
+        else store.problem.value = error.facts;
+        return;
+      }
+      store.offline.value = false;
+      this.resume();
+    };
+    setTimeout(ask, RETRY_MS);
+  }
+
+  /** Load again whatever the page should show and does not. */
+  resume() {
+    const { network, pictureId, layer, filterIndex, pageStart } = store;
+    if (network.value?.picture.id !== pictureId.value || !network.value) void this.loadNetwork(pictureId.value);
+    if (layer.value) {
+      void this.loadChain(layer.value, filterIndex.value, pageStart.value, combined());
+    }
+  }
+}
+
+/** The aggregation to ask the source for: one that keeps the maps apart makes none to show, so the trained one stays. */
+function combined() {
+  return store.aggregationWord.value?.separate ? "" : store.aggregation.value;
+}

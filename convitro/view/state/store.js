@@ -1,0 +1,67 @@
+/** Everything the page knows, as signals. Only actions.js and loader.js write what came from the source. */
+
+import { computed, signal } from "@preact/signals";
+import { strongest } from "../numbers/arithmetic.js";
+import { clamp, poolPlace, windowBox } from "../numbers/window.js";
+
+// What the person chose; the address keeps these.
+export const pictureId = signal("");
+export const layerName = signal("");
+export const filterIndex = signal(null); // null: a lively one, found when the layer opens
+export const aggregation = signal(""); // "" is the layer's own
+export const pageStart = signal(0);
+export const pinned = signal(null); // {y, x} of the output, or null for the strongest pixel
+
+// What the pointer is over: {y, x} of the output, or null.
+export const hovered = signal(null);
+
+// How things look.
+export const sharedScale = signal(true);
+export const theme = signal("light");
+export const shortcuts = signal(true);
+
+// What came from the source.
+export const network = signal(null);
+export const layerMaps = signal({}); // layer name -> document of its small maps
+export const chain = signal(null); // {layer, filter, start, inputs, chain}: one consistent whole
+export const pictures = signal(null);
+
+// What is going on.
+export const chainPending = signal(false);
+export const offline = signal(false);
+export const problem = signal(null); // {problem, expected, received, hint}
+export const picking = signal(false);
+export const helping = signal(false);
+export const detailed = signal(null); // the place on this page of the channel whose products are written out
+export const announcement = signal("");
+
+/** The manifest of the chosen layer. */
+export const layer = computed(() => network.value?.layers.find(({ name }) => name === layerName.value) ?? null);
+
+/** The chosen aggregation as the library describes it; the layer's own where none is chosen. */
+export const aggregationWord = computed(() => {
+  const spec = aggregation.value || layer.value?.aggregation;
+  return network.value?.aggregations.find((word) => word.spec === spec || word.name === spec) ?? null;
+});
+
+/** The strongest pixel of the shown feature map: where the page looks until someone points elsewhere. */
+const strongestPixel = computed(() => {
+  if (!chain.value) return { y: 0, x: 0 };
+  return strongest(chain.value.layer, chain.value.document.arrays.activated.values);
+});
+
+/** The output pixel that everything on the page speaks of. */
+export const focus = computed(() => {
+  const shown = chain.value;
+  if (!shown) return null;
+  return clamp(hovered.value ?? pinned.value ?? strongestPixel.value, shown.layer.output_size);
+});
+
+/** The same place in every map of the chain: {pixel, window, pool}. */
+export const place = computed(() => {
+  const pixel = focus.value;
+  if (!pixel) return null;
+  const { layer: shown, document } = chain.value;
+  const pool = shown.pool && poolPlace(shown.pool, document.arrays.switches?.values, pixel);
+  return { pixel, window: windowBox(shown, pixel), pool };
+});
