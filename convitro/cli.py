@@ -137,7 +137,7 @@ def summary(
             from convitro.anatomy import summary as summarize
 
             network = open_model(model, arch, input)
-            table = summarize(network.model, input_size=(1, *network.input_size))
+            table = summarize(network.model, (1, *network.input_size), verbose=0)
         print(json.dumps(table.to_dict(), indent=2) if as_json else table)
 
 
