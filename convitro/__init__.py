@@ -60,7 +60,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is not needed for a layer only where it is asked for, so that `import convitro` stays quick."""
+    """Import what no layer needs only where it is asked for, so that `import convitro` stays quick."""
     if name in _ON_FIRST_USE:
         return getattr(import_module(_ON_FIRST_USE[name]), name)
     raise AttributeError(f"module 'convitro' has no attribute {name!r}")

@@ -47,23 +47,24 @@ def conv2d(
     """Slide each filter of `weight` over `input` and combine its partial maps.
 
     torch.nn.functional.conv2d in every respect; only keywords are added. Each filter makes one partial map of
-    every channel it sees (`combine` a pixel with a weight, reduce the `window`), and `aggregation` makes them one.
-    The trap: zeros around the image take part only where they are neutral, in (multiply, sum); for any other
-    combine or window the padded items are skipped, and a mean divides by the items that are there.
+    every channel it sees (`combine` a pixel with a weight, reduce the `window`), and `aggregation` makes them
+    one. The trap: zeros around the image take part only where they are neutral, in (multiply, sum); for any
+    other combine or window the padded items are skipped, and a mean divides by the items that are there.
 
     Args:
         input, weight, bias: as for torch.nn.functional.conv2d; the bias is added after the aggregation.
         stride, padding, dilation, groups: as there; padding may be "same" or "valid".
-        aggregation: a name of `convitro.aggregations()`, a spec such as "logsumexp(beta=5.0)", or an instance.
-            "none" keeps every partial map.
-        window: how the products under the kernel become one number: an aggregation with a state of fixed size.
+        aggregation: a name of `convitro.aggregations()`, a spec such as "logsumexp(beta=5.0)", or an
+            instance. "none" keeps every partial map.
+        window: how the products under the kernel become one number: an aggregation with a state of fixed
+            size.
         combine: multiply, add, subtract, squared_difference, absolute_difference or minimum.
         padding_mode: zeros, reflect, replicate or circular.
         algorithm: "auto", or one by name: "aten" (PyTorch's convolution) or "reference" (any operator).
 
     Returns:
-        (N, C_out, H_out, W_out), without N if the input has none; for "none" C_out * C_in/groups maps, that of
-        filter o and its channel i at index o * C_in/groups + i. The dtype is the input's.
+        (N, C_out, H_out, W_out), without N if the input has none; for "none" C_out * C_in/groups maps, that
+        of filter o and its channel i at index o * C_in/groups + i. The dtype is the input's.
 
     Shape: H_out = (H_in + padding - dilation * (KH - 1) - 1) // stride + 1, and W_out likewise.
 
@@ -146,8 +147,8 @@ def conv_block(
         return_switches: also return which pixel of each pooling window won.
 
     Returns:
-        The pooled maps; with `return_switches` also the switches: the row-major index of the winner inside its
-        window, the first one on ties, uint8, the shape of the pooled maps, or None without pooling.
+        The pooled maps; with `return_switches` also the switches: the row-major index of the winner inside
+        its window, the first one on ties, uint8, the shape of the pooled maps, or None without pooling.
 
     Shape: H_pool = (H_out - pool) // pool_stride + 1 with the H_out of `conv2d`, and W_pool likewise.
 

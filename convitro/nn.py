@@ -17,14 +17,15 @@ from convitro.geometry import check_choice, conv_problem, integer_pair
 class Conv2d(nn.Conv2d):
     """A torch.nn.Conv2d whose way of combining the channels is an argument.
 
-    Arguments, weight, bias, initialisation, state_dict and repr are torch.nn.Conv2d's; only keywords are added.
-    The state dict has the same entries, so weights go both ways between the two; the aggregation travels in its
-    metadata, and loading weights that were trained under another one is refused unless `strict=False`.
+    Arguments, weight, bias, initialisation, state_dict and repr are torch.nn.Conv2d's; only keywords are
+    added. The state dict has the same entries, so weights go both ways between the two; the aggregation
+    travels in its metadata, and loading weights that were trained under another one is refused unless
+    `strict=False`.
 
     Args:
         in_channels … dtype: as for torch.nn.Conv2d.
-        aggregation: how the partial maps of a filter become one: a name of `convitro.aggregations()`, a spec such
-            as "logsumexp(beta=5.0)", or an instance.
+        aggregation: how the partial maps of a filter become one: a name of `convitro.aggregations()`, a spec
+            such as "logsumexp(beta=5.0)", or an instance.
         window, combine: as for `convitro.functional.conv2d`.
 
     Shape: (N, C_in, H_in, W_in) -> (N, C_out, H_out, W_out), formulas as torch.nn.Conv2d; for "none" C_out *
@@ -82,7 +83,7 @@ class Conv2d(nn.Conv2d):
             dilation,
             groups,
             bias,
-            padding_mode,
+            padding_mode,  # type: ignore[arg-type]
             device,
             dtype,
         )
@@ -164,11 +165,8 @@ class Conv2d(nn.Conv2d):
     ) -> None:
         for name, own in self._choices().items():
             saved = local_metadata.get(name, own)
-            if strict and saved != own:
-                error_msgs.append(
-                    f'{prefix}{name}: the weights were saved under "{saved}", this layer has "{own}"; '
-                    "strict=False takes them all the same."
-                )
+            if saved != own:  # a key that is refused by strict=True and reported by strict=False
+                unexpected_keys.append(f"{prefix}{name}={saved} (this layer has {own})")
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
@@ -186,7 +184,8 @@ class ConvBlock(nn.Module):
     Shape: (N, C_in, H_in, W_in) -> (N, C_out, H_pool, W_pool), as `convitro.functional.conv_block`.
 
     Raises:
-        ArgumentError, ShapeError: as `Conv2d`, or an unknown activation or a pooling window that is not positive.
+        ArgumentError, ShapeError: as `Conv2d`, or an unknown activation or a pooling window that is not
+        positive.
 
     Source: own.
 

@@ -1,4 +1,4 @@
-"""The reference as PyTorch operators: autograd, shapes for tracing, torch.compile and torch.export see one node.
+"""The reference as PyTorch operators: autograd, shapes for tracing; torch.compile and export see one node.
 
 Operators of PyTorch take no objects of ours, so a layer travels as the numbers of its geometry and the three
 specs of its operator; `convitro.aggregation.resolve` finds the instances again.

@@ -42,7 +42,8 @@ class Block:
 class Layer:
     """One operator on one input and weight, cut into blocks. All tensors are seen with their groups apart.
 
-    Shape: input (N, G, C_in/G, H, W), weight (G, C_out/G, C_in/G, KH, KW), result (N, G, C_out/G, H_out, W_out).
+    Shape: input (N, G, C_in/G, H, W), weight (G, C_out/G, C_in/G, KH, KW), result (N, G, C_out/G, H_out,
+        W_out).
     """
 
     def __init__(self, problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor) -> None:
@@ -124,10 +125,11 @@ def forward(
         save: whether to return the extra numbers too.
 
     Returns:
-        [result, *extra], each (N, C_out, H_out, W_out): float32 for inputs of 16 bits, else the input's dtype.
+        [result, *extra], each (N, C_out, H_out, W_out): float32 for inputs of 16 bits, else the input's
+        dtype.
 
-    Accuracy: items are folded one by one, channels in their order, so the relative error of a sum grows at most
-        with their number: n * 2^-24 in float32.
+    Accuracy: items are folded one by one, channels in their order, so the relative error of a sum grows at
+        most with their number: n * 2^-24 in float32.
 
     Source: own.
     """
@@ -264,7 +266,7 @@ class MapGradient:
         self.of_patches, self.of_kernels = torch.zeros_like(self.patches), torch.zeros_like(self.kernels)
 
     def spread(self, upstream: Tensor, results: tuple[Tensor, ...], taken: Tensor) -> None:
-        """Weigh `upstream` (N, G, O, rows, columns) by the slope of each map; `taken` marks settled outputs."""
+        """Weigh `upstream` (N, G, O, rows, columns) by each map's slope; `taken` marks settled outputs."""
         aggregation = self.layer.operator.aggregation
         slope = aggregation.slope(self.maps, tuple(part.unsqueeze(2) for part in results), self.layer.count)
         if aggregation.selects:

@@ -1,4 +1,4 @@
-"""How values become one: aggregations (of channels and windows), combines (of input and weight), the registry."""
+"""How values become one: aggregations (of channels and windows), combines (of pixel and weight), registry."""
 
 from convitro.aggregation.base import Aggregation
 from convitro.aggregation.builtin import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any, ClassVar
 
 Item = Any  # a torch.Tensor, or whatever has its operators and element-wise methods
@@ -16,10 +16,11 @@ State = tuple[Item, ...]
 
 
 class Aggregation(ABC):
-    """How the partial maps of a filter become one map. A subclass is a frozen dataclass; its fields are parameters.
+    """How the partial maps of a filter become one map. Subclass it as a frozen dataclass of parameters.
 
     All functions are pure and element-wise: p is one item (one value per output pixel), n says how many items
-    there are (an Item too, except in `init`). Order and grouping of the items must not matter beyond rounding.
+    there are (an Item too, except in `init`). Order and grouping of the items must not matter beyond
+    rounding.
 
     Source: own; backward computes p again, so nothing that is as large as all items is ever kept.
 
@@ -41,7 +42,7 @@ class Aggregation(ABC):
     name: ClassVar[str]
     """The word that users write."""
     selects: ClassVar[bool] = False
-    """The result is one of the items; the gradient goes to the first whose slope is not zero, and to it alone."""
+    """The result is one of the items; the gradient goes to the first with a slope, and to it alone."""
     streams: ClassVar[bool] = True
     """The state has a fixed size; where it grows with n, `reduce` serves instead."""
     separate: ClassVar[bool] = False
@@ -78,11 +79,8 @@ class Aggregation(ABC):
     @property
     def spec(self) -> str:
         """Name and parameters as one line that `resolve` reads back, such as "logsumexp(beta=5.0)"."""
-        own = (
-            [f"{field.name}={getattr(self, field.name)!r}" for field in fields(self)]
-            if is_dataclass(self)
-            else []
-        )
+        parameters: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        own = [f"{parameter.name}={getattr(self, parameter.name)!r}" for parameter in parameters]
         return f"{self.name}({', '.join(own)})" if own else self.name
 
     def __str__(self) -> str:

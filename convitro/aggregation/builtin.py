@@ -112,7 +112,8 @@ class MaxAbs(Max):
 class LogSumExp(Aggregation):
     """ln(sum of e^(beta p)) / beta: a smooth maximum, smooth minimum where beta < 0.
 
-    Source: the running maximum of Milakov & Gimelshein 2018, "Online normalizer calculation for softmax", alg. 3.
+    Source: the running maximum of Milakov & Gimelshein 2018, "Online normalizer calculation for softmax",
+        alg. 3.
     """
 
     name: ClassVar[str] = "logsumexp"
@@ -277,7 +278,8 @@ class Std(Aggregation):
         count = s[0] + t[0]
         share = t[0] / nonzero_or_one(count)
         delta = t[1] - s[1]
-        return count, s[1] + share * delta, s[2] + t[2] + delta * delta * s[0] * share
+        mean = s[1] + share * delta
+        return count, mean, s[2] + t[2] + t[0] * delta * (t[1] - mean)
 
     def finish(self, state: State, n: Item) -> Item:
         return (state[2] / n).sqrt()
@@ -292,7 +294,7 @@ class Std(Aggregation):
 
 @dataclass(frozen=True)
 class Median(Max):
-    """The middle item, the lower of the two where n is even (as torch.median). Its state is the sorted items."""
+    """The middle item, the lower of two where n is even (as torch.median). Its state is the sorted items."""
 
     name: ClassVar[str] = "median"
     streams: ClassVar[bool] = False

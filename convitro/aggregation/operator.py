@@ -13,7 +13,7 @@ from convitro.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Operator:
-    """What a layer does with the numbers under a window: combine them, reduce the window, reduce the channels.
+    """What a layer does with the numbers under a window: combine, reduce the window, reduce the channels.
 
     Example:
         >>> operator("max").linear, operator("mean").linear

@@ -1,4 +1,4 @@
-"""PyTorch's own convolution, for the operators that are a plain convolution. Any device, any dtype of torch's."""
+"""PyTorch's own convolution, for the operators that are one. Any device, any dtype of torch's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded network, a small VGG for 32x32 RGB pictures: its architecture and weights, not its training."""
+"""The embedded network, a small VGG for 32x32 RGB pictures: its architecture and weights, no training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def small_vgg(*, pretrained: bool = True) -> nn.Sequential:
     """Build the embedded network: three stages of two 3x3 convolutions with ReLU and one 2x2 max-pool.
 
     It takes RGB values between 0 and 1 as they are: nothing is subtracted or divided, so every number that
-    the first layer multiplies is a pixel of the picture. `small_vgg.md` beside the weights tells how it was trained.
+    the first layer multiplies is a pixel of the picture. `small_vgg.md` beside the weights tells how it was
+    trained.
 
     Args:
         pretrained: load the weights of the package; otherwise PyTorch's own initialisation.

@@ -85,10 +85,10 @@ def fold_batch_norm(trained: nn.Sequential) -> nn.Sequential:
     children = dict(trained.named_children())
     model = small_vgg(pretrained=False).eval()
     for name, module in model.named_children():
+        source = children[name]
         norm = children.get(name.replace("conv", "norm"))
-        source = (
-            fuse_conv_bn_eval(children[name], norm) if isinstance(norm, nn.BatchNorm2d) else children[name]
-        )
+        if isinstance(source, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            source = fuse_conv_bn_eval(source, norm)
         module.load_state_dict(source.state_dict())
     return model
 
@@ -104,10 +104,11 @@ def accuracy(model: nn.Module, data: Pictures) -> float:
 
 
 def train(data: Pictures, epochs: int, seed: int) -> nn.Sequential:
-    """SGD with Nesterov momentum over one cycle of the learning rate; the network returned has no BatchNorm."""
+    """SGD with Nesterov momentum over one cycle of the learning rate; returns it without BatchNorm."""
     torch.manual_seed(seed)
-    network = with_batch_norm(small_vgg(pretrained=False)).to(memory_format=torch.channels_last)
+    network = with_batch_norm(small_vgg(pretrained=False))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = epochs * (len(data.labels) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, PEAK_LEARNING_RATE, total_steps=steps, pct_start=0.25
@@ -132,10 +133,10 @@ def model_card(facts: dict[str, str]) -> str:
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     return f"""# small_vgg, the embedded network
 
-Six 3x3 convolutions in three stages, each with ReLU, each stage closed by a 2x2 max-pool, then an average over
-what is left and one linear layer. It takes RGB values between 0 and 1 without any normalisation. It was trained
-with a BatchNorm after every convolution; at the end each was folded into the weights and bias of its convolution,
-which changes no output beyond rounding.
+Six 3x3 convolutions in three stages, each with ReLU, each stage closed by a 2x2 max-pool, then an average
+over what is left and one linear layer. It takes RGB values between 0 and 1 without any normalisation. It was
+trained with a BatchNorm after every convolution; at the end each was folded into the weights and bias of its
+convolution, which changes no output beyond rounding.
 
 | fact | value |
 |---|---|
@@ -162,6 +163,7 @@ def main() -> None:
     test = read_cifar10([arguments.folder / "test_batch.bin"])
     start = time.perf_counter()
     model = train(data, arguments.epochs, arguments.seed)
+    threads = torch.get_num_threads()
     minutes = (time.perf_counter() - start) / 60
     facts = {
         "data": f"CIFAR-10 (Krizhevsky 2009), {len(data.labels):,} training pictures",
@@ -173,7 +175,7 @@ def main() -> None:
         "classes": ", ".join(CLASSES),
         "parameters": f"{sum(p.numel() for p in model.parameters()):,}",
         "date": datetime.date.today().isoformat(),
-        "training time": f"{minutes:.0f} minutes, {torch.get_num_threads()} CPU threads, PyTorch {torch.__version__}",
+        "training time": f"{minutes:.0f} minutes, {threads} CPU threads, PyTorch {torch.__version__}",
         "licence": "Apache-2.0, as the package",
     }
     partial = arguments.output.with_suffix(".partial")

@@ -1,0 +1,29 @@
+"""What all tests share: one thread each, the same seed, and the optional folder of real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Several test processes run side by side; more threads each would only fight."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def same_seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real data and networks: $CONVITRO_SHARED, or `shared` beside the repository."""
+    folder = Path(os.environ.get("CONVITRO_SHARED", BESIDE))
+    if not folder.is_dir():
+        pytest.skip(f"the folder with real data is not here: {folder} (set CONVITRO_SHARED)")
+    return folder

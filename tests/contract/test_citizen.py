@@ -1,0 +1,134 @@
+"""The layer among PyTorch's own: compile, export, opcheck, copies, function overrides."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from convitro import Conv2d, ConvBlock, LogSumExp, aggregations, functional, reference
+from convitro.aggregation import operator
+from convitro.geometry import conv_problem
+
+ALL = aggregations()
+
+
+@pytest.mark.parametrize("specs", ["max|sum|multiply", "product|max|add", "softmax(beta=2.0)|sum|multiply"])
+def test_the_operator_keeps_the_rules_of_torch(specs: str) -> None:
+    input = torch.randn(2, 4, 5, 5, requires_grad=True)
+    weight = torch.randn(2, 2, 3, 3, requires_grad=True)
+    arguments = (input, weight, [1, 1], [1, 1, 1, 1], [1, 1], 2, specs)
+    operator_of_torch = torch.ops.convitro.aggregate.default
+    torch.library.opcheck(
+        operator_of_torch, (*arguments, False), test_utils=("test_schema", "test_faketensor")
+    )
+    torch.library.opcheck(
+        operator_of_torch, (*arguments, True), test_utils=("test_schema", "test_faketensor")
+    )
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_fake_results_have_the_real_shapes(name: str) -> None:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    if name == "none":
+        return  # a rewrite of "sum": it has no operator of its own
+    problem = conv_problem((6, 2, 3, 2), (2, 1), (1, 2), 1, 2)
+    input, weight = torch.randn(2, 4, 7, 6), torch.randn(6, 2, 3, 2)
+    real = reference.forward(problem, operator(name), input, weight, save=True)
+    with FakeTensorMode() as mode:
+        fakes = torch.ops.convitro.aggregate(
+            mode.from_tensor(input),
+            mode.from_tensor(weight),
+            [2, 1],
+            [1, 1, 2, 2],
+            [1, 1],
+            2,
+            f"{name}|sum|multiply",
+            True,
+        )
+    assert [(fake.shape, fake.dtype) for fake in fakes] == [(part.shape, part.dtype) for part in real]
+
+
+@pytest.mark.parametrize("name", ["sum", "max", "logsumexp(beta=5.0)", "none"])
+def test_compile_without_a_graph_break(name: str) -> None:
+    layer = Conv2d(4, 6, 3, padding="same", groups=2, aggregation=name)
+    compiled: Callable[[Tensor], Tensor] = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    input = torch.randn(2, 4, 6, 6, requires_grad=True)
+    torch.testing.assert_close(compiled(input), layer(input))
+    ours = torch.autograd.grad(compiled(input).square().sum(), (input, layer.weight))
+    torch.testing.assert_close(ours, torch.autograd.grad(layer(input).square().sum(), (input, layer.weight)))
+
+
+@pytest.mark.parametrize("name", ["sum", "max", "none"])
+def test_export_with_any_batch_size(name: str) -> None:
+    block = ConvBlock(3, 4, 3, padding=1, aggregation=name).eval()
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.export.export(block, (torch.randn(2, 3, 8, 8),), dynamic_shapes=({0: batch},))
+    input = torch.randn(5, 3, 8, 8)
+    torch.testing.assert_close(program.module()(input), block(input))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_copy_and_pickle_keep_everything(name: str) -> None:
+    layer = Conv2d(4, 4, (3, 2), stride=2, padding=1, groups=2, padding_mode="circular", aggregation=name)
+    input = torch.randn(1, 4, 8, 8)
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert repr(twin) == repr(layer)
+        assert twin.weight is not layer.weight
+        torch.testing.assert_close(twin(input), layer(input), rtol=0, atol=0)
+
+
+def test_state_dict_goes_both_ways_with_torch() -> None:
+    ours, theirs = Conv2d(3, 8, 3, aggregation=LogSumExp(beta=5.0)), nn.Conv2d(3, 8, 3)
+    theirs.load_state_dict(ours.state_dict())
+    assert torch.equal(theirs.weight, ours.weight)
+    nn.init.zeros_(theirs.weight)
+    ours.load_state_dict(theirs.state_dict())
+    assert not ours.weight.any()
+
+
+def test_state_dict_keeps_the_aggregation_through_a_file(tmp_path: Any) -> None:
+    saved = nn.Sequential(Conv2d(3, 8, 3, aggregation=LogSumExp(beta=5.0)))
+    torch.save(saved.state_dict(), tmp_path / "weights.pt")
+    state = torch.load(tmp_path / "weights.pt", weights_only=True)
+    nn.Sequential(Conv2d(3, 8, 3, aggregation="logsumexp(beta=5)")).load_state_dict(state)
+    other = nn.Sequential(Conv2d(3, 8, 3, aggregation="max"))
+    with pytest.raises(RuntimeError, match=r"0\.aggregation=logsumexp\(beta=5\.0\) \(this layer has max\)"):
+        other.load_state_dict(state)
+    other.load_state_dict(state, strict=False)
+    assert torch.equal(other.state_dict()["0.weight"], saved.state_dict()["0.weight"])
+
+
+def test_a_function_mode_sees_the_layer_as_one_call() -> None:
+    seen = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    with Watch():
+        Conv2d(3, 4, 3, aggregation="max")(torch.randn(1, 3, 5, 5))
+    assert seen.count(functional.conv2d) == 1
+
+
+def test_gradients_only_where_they_are_asked_for() -> None:
+    input, weight = torch.randn(1, 3, 5, 5), torch.randn(2, 3, 3, 3, requires_grad=True)
+    functional.conv2d(input, weight, aggregation="max").sum().backward()
+    assert input.grad is None
+    assert weight.grad is not None
+    with torch.no_grad():
+        assert not functional.conv2d(input, weight, aggregation="max").requires_grad
+
+
+def test_a_second_derivative_is_refused_not_wrong() -> None:
+    input, weight = torch.randn(1, 3, 5, 5, requires_grad=True), torch.randn(2, 3, 3, 3, requires_grad=True)
+    output = functional.conv2d(input, weight, aggregation="logsumexp")
+    (gradient,) = torch.autograd.grad(output.sum(), input, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"no autograd formula|does not require grad"):
+        gradient.sum().backward()

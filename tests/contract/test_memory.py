@@ -1,0 +1,30 @@
+"""The reference never makes the un-aggregated tensor: its peak is the results and a stated working memory."""
+
+import subprocess
+import sys
+
+import pytest
+
+MEASURE = """
+import resource, torch
+from convitro import functional, reference
+torch.set_num_threads(1)
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+input = torch.randn(2, 48, 64, 64, requires_grad=True)
+weight = torch.randn(48, 48, 3, 3, requires_grad=True)
+functional.conv2d(input[:, :, :8, :8], weight, aggregation="{name}").sum().backward()
+before = peak()
+output = functional.conv2d(input, weight, aggregation="{name}", padding=1)
+output.sum().backward()
+print(peak() - before, reference.SCRATCH_BYTES, output.numel() * 4)
+"""
+
+
+@pytest.mark.parametrize("name", ["max", "softmax", "median"])
+def test_peak_memory(name: str) -> None:
+    code = MEASURE.replace("{name}", name)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    peak, scratch, result = map(int, answer.stdout.split())
+    everything = result * 48  # all partial maps: 75 MB, and their gradients as much again
+    assert peak < scratch + 8 * result < 2 * everything
