@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Num, UInt8
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
@@ -30,9 +30,9 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 def conv2d(
-    input: Float[Tensor, "*N C_in H_in W_in"],
-    weight: Float[Tensor, "C_out C_in_per_group KH KW"],
-    bias: Float[Tensor, " C_out"] | None = None,
+    input: Num[Tensor, "*N C_in H_in W_in"],
+    weight: Num[Tensor, "C_out C_in_per_group KH KW"],
+    bias: Num[Tensor, " C_out"] | None = None,
     stride: int | tuple[int, int] = 1,
     padding: int | tuple[int, int] | str = 0,
     dilation: int | tuple[int, int] = 1,
@@ -43,7 +43,7 @@ def conv2d(
     combine: str = "multiply",
     padding_mode: str = "zeros",
     algorithm: str = "auto",
-) -> Float[Tensor, "*N C_maps H_out W_out"]:
+) -> Num[Tensor, "*N C_maps H_out W_out"]:
     """Slide each filter of `weight` over `input` and combine its partial maps.
 
     torch.nn.functional.conv2d in every respect; only keywords are added. Each filter makes one partial map of
@@ -120,9 +120,9 @@ def conv2d(
 
 
 def conv_block(
-    input: Float[Tensor, "*N C_in H_in W_in"],
-    weight: Float[Tensor, "C_out C_in_per_group KH KW"],
-    bias: Float[Tensor, " C_out"] | None = None,
+    input: Num[Tensor, "*N C_in H_in W_in"],
+    weight: Num[Tensor, "C_out C_in_per_group KH KW"],
+    bias: Num[Tensor, " C_out"] | None = None,
     stride: int | tuple[int, int] = 1,
     padding: int | tuple[int, int] | str = 0,
     dilation: int | tuple[int, int] = 1,
@@ -134,8 +134,8 @@ def conv_block(
     pool_stride: int | tuple[int, int] | None = None,
     return_switches: bool = False,
 ) -> (
-    Float[Tensor, "*N C_maps H_pool W_pool"]
-    | tuple[Float[Tensor, "*N C_maps H_pool W_pool"], UInt8[Tensor, "*N C_maps H_pool W_pool"] | None]
+    Num[Tensor, "*N C_maps H_pool W_pool"]
+    | tuple[Num[Tensor, "*N C_maps H_pool W_pool"], UInt8[Tensor, "*N C_maps H_pool W_pool"] | None]
 ):
     """Convolution, bias, activation and max-pool: the block that a CNN is made of.
 
