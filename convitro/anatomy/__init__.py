@@ -1,8 +1,21 @@
-"""The anatomy of a model: what its convolution layers did to one input, part by part."""
+"""The anatomy of a model: what its convolution layers did to one input, part by part, and what they cost."""
 
+from convitro.anatomy.count import Row
 from convitro.anatomy.dissection import Anatomy, dissect
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.pixel import PixelTrace
+from convitro.anatomy.stages import PoolGeometry
+from convitro.anatomy.summarize import Summary, summary
 
-__all__ = ["Anatomy", "FilterAnatomy", "LayerAnatomy", "PixelTrace", "dissect"]
+__all__ = [
+    "Anatomy",
+    "FilterAnatomy",
+    "LayerAnatomy",
+    "PixelTrace",
+    "PoolGeometry",
+    "Row",
+    "Summary",
+    "dissect",
+    "summary",
+]

@@ -134,12 +134,10 @@ def describe(problem: ConvProblem) -> str:
     words = []
     if problem.stride != (1, 1):
         words.append(f"stride {by(problem.stride)}")
-    if (top, left) == (bottom, right) and (top, left) != (0, 0):
-        words.append(f"padding {by((top, left))}")
-    elif any(problem.padding):
-        words.append(f"padding {top},{bottom} x {left},{right}")
-    if problem.padding_mode != "zeros":
-        words.append(problem.padding_mode)
+    if any(problem.padding):
+        mode = "" if problem.padding_mode == "zeros" else f"{problem.padding_mode} "
+        even = (top, left) == (bottom, right)
+        words.append(f"{mode}padding {by((top, left)) if even else f'{top},{bottom} x {left},{right}'}")
     if problem.dilation != (1, 1):
         words.append(f"dilation {by(problem.dilation)}")
     if problem.groups > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -28,24 +28,28 @@ class Anatomy(Mapping[str, LayerAnatomy]):
 
     Args:
         model: name of the model's class.
-        layers: what was found.
+        layers: what was found, in execution order.
         output: what the model returned, detached.
     """
 
     model: str
-    layers: Mapping[str, LayerAnatomy]
+    layers: tuple[LayerAnatomy, ...]
     output: Any
 
     def __getitem__(self, name: str) -> LayerAnatomy:
-        if name not in self.layers:
-            raise unknown_layers([name], list(self.layers))
-        return self.layers[name]
+        if name not in self._by_name:
+            raise unknown_layers([name], list(self))
+        return self._by_name[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.layers)
+        return iter(self._by_name)
 
     def __len__(self) -> int:
         return len(self.layers)
+
+    @cached_property
+    def _by_name(self) -> dict[str, LayerAnatomy]:
+        return {layer.name: layer for layer in self.layers}
 
     def to_dict(self) -> dict[str, Any]:
         """Sizes and settings of all layers as JSON types, without the values."""
@@ -55,23 +59,23 @@ class Anatomy(Mapping[str, LayerAnatomy]):
         """One row for each layer."""
         if not self.layers:
             return Table(f"{self.model}: no 2-D convolution ran, so there is nothing to take apart", (), ())
-        count = f"{len(self.layers)} convolution layer{'s' * (len(self.layers) > 1)}"
-        columns = ("layer", "input", "filters", "aggregation", "output", "then")
-        rows = []
-        for layer in self.values():
-            filters = f"{layer.filters} of {by(layer.problem.kernel_size, always=True)}"
-            geometry = describe(layer.problem)
-            rows.append(
-                (
-                    layer.name,
-                    by(layer.input.shape[1:]),
-                    f"{filters}, {geometry}" if geometry else filters,
-                    layer.aggregation.spec,
-                    by((layer.filters, *layer.output_size)),
-                    ", ".join(map(str, layer.chain.stages)),
-                )
+        specs = sorted({layer.aggregation.spec for layer in self.values()})
+        mixed = len(specs) > 1
+        columns = ("layer", "filters", *(["aggregation"] if mixed else []), "geometry", "output", "then")
+        rows = [
+            (
+                layer.name,
+                by(layer.weight.shape),
+                *([layer.aggregation.spec] if mixed else []),
+                describe(layer.problem),
+                by((layer.filters, *layer.output_size)),
+                ", ".join(map(str, layer.chain.stages)),
             )
-        return Table(f"{self.model}: {count}, in the order in which they ran", columns, tuple(rows))
+            for layer in self.values()
+        ]
+        count = f"{len(rows)} convolution layer{'s' * (len(rows) > 1)} in execution order"
+        title = f"{self.model}: {count}" + ("" if mixed else f", aggregation: {specs[0]}")
+        return Table(title, columns, tuple(rows), whole=(1, len(columns) - 2))
 
     def __str__(self) -> str:
         return str(self.table())
@@ -110,11 +114,11 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     Example:
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 1))
         >>> print(dissect(model, torch.zeros(1, 3, 8, 8)))
-        Sequential: 2 convolution layers, in the order in which they ran
-         layer   input   filters    aggregation   output   then
-        ──────────────────────────────────────────────────────────────────────
-         0       3x8x8   8 of 3x3   sum           8x6x6    relu, max pool 2x2
-         3       8x3x3   4 of 1x1   sum           4x3x3
+        Sequential: 2 convolution layers in execution order, aggregation: sum
+         layer   filters   geometry   output   then
+        ──────────────────────────────────────────────────────────
+         0       8x3x3x3              8x6x6    relu, max pool 2x2
+         3       4x8x1x1              4x3x3
     """
     model = check_model(model, "dissect")
     check_input(input, "dissect")
@@ -130,8 +134,10 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     unknown = [name for name in wanted or () if name not in tracer.seen]
     if unknown:
         raise unknown_layers(unknown, tracer.seen)
-    found = [LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced]
-    return Anatomy(type(model).__name__, MappingProxyType({layer.name: layer for layer in found}), output)
+    layers_found = (
+        LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced
+    )
+    return Anatomy(type(model).__name__, tuple(layers_found), output)
 
 
 def unknown_layers(names: list[Any], known: list[str]) -> UnknownLayerError:

@@ -125,8 +125,8 @@ class FilterAnatomy:
 
     @property
     def _outputs(self) -> slice:
-        """Where the filter's maps lie among the channels of the layer's output."""
-        count = len(self.channels) if self.aggregation.separate else 1
+        """Where the filter's maps lie among the channels of the layer's own output."""
+        count = len(self.channels) if self.layer.aggregation.separate else 1
         return slice(self.index * count, (self.index + 1) * count)
 
     @cached_property

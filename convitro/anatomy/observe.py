@@ -33,11 +33,11 @@ class Observer(TorchFunctionMode):
         self.state: ModelState | None = None
         self._thread = threading.get_ident()
 
-    def entered(self, module: nn.Module) -> None:
-        """Called when `module` of the model begins its forward."""
+    def entered(self, module: nn.Module, args: Any) -> None:
+        """Called when `module` of the model begins its forward with the positional arguments `args`."""
 
     def left(self, module: nn.Module, output: Any) -> None:
-        """Called when the forward of `module` has returned `output`."""
+        """Called when the forward of `module` has returned `output`, or raised: then `output` is None."""
 
     def innermost(self) -> nn.Module:
         """The innermost running module that the model knows by name."""
@@ -47,26 +47,30 @@ class Observer(TorchFunctionMode):
         if threading.get_ident() == self._thread:
             self.running.append(module)
             if module in self.names:
-                self.entered(module)
+                self.entered(module, args)
 
     def after_module(self, module: nn.Module, args: Any, output: Any) -> None:
-        if threading.get_ident() != self._thread or module not in self.running:
-            return
-        while self.running.pop() is not module:  # forwards inside that raised, and were caught
-            pass
-        if module in self.names:
-            self.left(module, output)
+        if threading.get_ident() == self._thread:
+            self.running.pop()
+            if module in self.names:
+                self.left(module, output)
 
-    def run(self, input: Any) -> Any:
-        """Run the model on a copy of `input`, leave it as it was; returns a detached copy of its output."""
+    def run(self, input: Any, mode: str = "same") -> Any:
+        """Run the model on a copy of `input`, in "train", "eval" or its own mode, and leave it as it was.
+
+        Returns:
+            A detached copy of what the model returned.
+        """
         with ExitStack() as stack:
             self.state = stack.enter_context(preserved(self.model))
             stack.callback(setattr, self, "state", None)
+            if mode != "same":
+                self.model.train(mode == "train")
             if "torch._dynamo" in sys.modules:  # compiled parts hide their calls: run them as written
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             args, kwargs = call_arguments(tree_map(copied, input))
             stack.callback(register_module_forward_pre_hook(self.before_module).remove)
-            stack.callback(register_module_forward_hook(self.after_module).remove)
+            stack.callback(register_module_forward_hook(self.after_module, always_call=True).remove)
             with self:
                 output = self.model(*args, **kwargs)
             return tree_map(copied, output)

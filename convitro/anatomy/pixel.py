@@ -135,8 +135,7 @@ class PixelTrace:
         return lines
 
     def _channel_line(self, position: int) -> str:
-        takes_part = torch.ones_like(self.inside) if self._zeros_count else self.inside
-        pixels, weights = self.patch[position][takes_part], self.kernel[position][takes_part]
+        pixels, weights = self.patch[position][self.inside], self.kernel[position][self.inside]
         terms = [combined(self.combine, x, w) for x, w in zip(pixels.tolist(), weights.tolist(), strict=True)]
         text = reduced(self.window, terms, SHOWN_PRODUCTS) if terms else "nothing inside the image"
         return f"channel {self.channels[position]}: {text} = {number(float(self.partials[position]))}"

@@ -137,7 +137,8 @@ def read_stage(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
     if function in BATCH_NORMS:
         return read_batch_norm(bound(BATCH_NORMS[function], args, kwargs))
     if function in POOLS:
-        return read_pool(bound(POOLS[function], args, kwargs))
+        mode = "max" if POOLS[function] is MAX_POOL else "average"
+        return read_pool(mode, bound(POOLS[function], args, kwargs))
     if function in ADAPTIVE_POOLS:
         arguments = bound(("input", "output_size"), args, kwargs)
         return read_adaptive_pool(ADAPTIVE_POOLS[function], **arguments)
@@ -177,18 +178,18 @@ def read_batch_norm(call: Mapping[str, Any]) -> BatchNorm:
     return BatchNorm(mean, variance, copy("weight"), copy("bias"), call.get("eps", 1e-5))
 
 
-def read_pool(call: Mapping[str, Any]) -> PoolGeometry:
+def read_pool(mode: str, call: Mapping[str, Any]) -> PoolGeometry:
     """A max or average pooling with all its sizes as pairs."""
     kernel_size = pair(call["kernel_size"])
-    average = {key: call[key] for key in ("count_include_pad", "divisor_override") if key in call}
     return PoolGeometry(
-        "average" if average or "dilation" not in call else "max",
+        mode,
         kernel_size,
         pair(call.get("stride") or kernel_size),
         pair(call.get("padding", 0)),
         pair(call.get("dilation", 1)),
         bool(call.get("ceil_mode", False)),
-        average,
+        bool(call.get("count_include_pad", True)),
+        call.get("divisor_override"),
     )
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from convitro.errors import UnsupportedError
 from convitro.functional import switches_of
 
 Pair = tuple[int, int]
@@ -39,7 +39,7 @@ class BatchNorm:
     def apply(self, maps: Tensor, channels: slice = ALL) -> Tensor:
         """Normalise maps (N, C, H, W), each channel on its own."""
         mean, variance, weight, bias = (
-            None if tensor is None else tensor[channels]
+            None if tensor is None else fitted(tensor, channels, maps)
             for tensor in (self.mean, self.variance, self.weight, self.bias)
         )
         return F.batch_norm(maps, mean, variance, weight, bias, training=mean is None, eps=self.eps)
@@ -69,15 +69,35 @@ class Activation:
     def apply(self, maps: Tensor, channels: slice = ALL) -> Tensor:
         """The activated maps, in the shape of `maps`."""
         if self.weight is not None:
-            return self.function(maps, self.weight[channels] if self.weight.numel() > 1 else self.weight)
+            slopes = fitted(self.weight, channels, maps) if len(self.weight) > 1 else self.weight
+            return self.function(maps, slopes)
         return self.function(maps.clone(), *self.arguments, **self.keywords)
 
     def __str__(self) -> str:
-        shown = [f"{value:.6g}" for value in self.arguments if not isinstance(value, bool)]
-        shown += [
-            f"{key}={value}" for key, value in self.keywords.items() if key not in ("inplace", "training")
-        ]
+        values = [*self.arguments, *(v for k, v in self.keywords.items() if k not in ("inplace", "training"))]
+        shown = [value if isinstance(value, str) else f"{value:g}" for value in values if shows(value)]
         return f"{self.name}({', '.join(shown)})" if shown else self.name
+
+
+def fitted(parameter: Tensor, channels: slice, maps: Tensor) -> Tensor:
+    """The numbers of these channels for `maps`; that of one filter serves all its maps where they are apart.
+
+    Raises:
+        UnsupportedError: the layer keeps its maps apart and has numbers for each, here they are combined.
+    """
+    own, count = parameter[channels], maps.shape[1]
+    if len(own) not in (1, count):
+        raise UnsupportedError(
+            "filter: what follows this layer has its own parameters for every partial map.",
+            expected='aggregation="none", as the layer has it',
+            received=f"{count} map for {len(own)} parameters",
+        )
+    return own.expand(count)
+
+
+def shows(value: Any) -> bool:
+    """Whether an argument belongs into the text of a stage: numbers and words, no switches."""
+    return isinstance(value, (int, float, str)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -88,7 +108,7 @@ class PoolGeometry:
         mode: "max" or "average".
         kernel_size, stride, padding, dilation: (rows, columns) as in torch.nn.MaxPool2d.
         ceil_mode: windows may stand over the lower and right edge.
-        average: the further arguments of an average pool, `count_include_pad` and `divisor_override`.
+        count_include_pad, divisor_override: what an average divides by.
 
     Example:
         >>> print(PoolGeometry("max", (3, 3), stride=(2, 2)))
@@ -102,13 +122,20 @@ class PoolGeometry:
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
     ceil_mode: bool = False
-    average: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    count_include_pad: bool = True
+    divisor_override: int | None = None
 
     def apply(self, maps: Tensor, channels: slice = ALL) -> Tensor:
         """Pooled maps (N, C, H_pool, W_pool)."""
         if self.mode == "average":
             return F.avg_pool2d(
-                maps, self.kernel_size, self.stride, self.padding, ceil_mode=self.ceil_mode, **self.average
+                maps,
+                self.kernel_size,
+                self.stride,
+                self.padding,
+                self.ceil_mode,
+                self.count_include_pad,
+                self.divisor_override,
             )
         return F.max_pool2d(maps, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 

@@ -19,6 +19,7 @@ class Table:
 
     Args:
         numeric: the columns that are aligned to the right.
+        whole: further columns whose cells are never broken into lines.
 
     Example:
         >>> print(Table("two layers", ("layer", "filters"), (("conv1", "8"), ("conv2", "16")), numeric=(1,)))
@@ -34,11 +35,17 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     numeric: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, header_style="")
         for index, name in enumerate(self.columns):
-            table.add_column(name, justify="right" if index in self.numeric else "left", overflow="fold")
+            table.add_column(
+                name,
+                justify="right" if index in self.numeric else "left",
+                overflow="fold",
+                no_wrap=index in (*self.numeric, *self.whole),
+            )
         for row in self.rows:
             table.add_row(*row)
         page = io.StringIO()
