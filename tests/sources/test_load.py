@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+import convitro
 from convitro.errors import ArgumentError, LoadError, UnsupportedError
 from convitro.pictures import load_picture, to_input
 from convitro.sources import load
@@ -132,6 +133,14 @@ def test_every_kind_of_misfit_is_listed(tmp_path: Path) -> None:
     assert "missing: 1.bias" in caught.value.received
     assert "unexpected: head.weight" in caught.value.received
     assert "wrong shape: 0.weight (4, 3, 5, 5) instead of (4, 3, 3, 3)" in caught.value.received
+
+
+def test_weights_trained_under_another_aggregation_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    trained = nn.Sequential(convitro.Conv2d(3, 4, 3, aggregation="max"))
+    torch.save({"model": nn.DataParallel(trained).state_dict()}, path)
+    with pytest.raises(LoadError, match=r"0\.aggregation=max \(this layer has sum\)"):
+        load(path, arch=lambda: nn.Sequential(convitro.Conv2d(3, 4, 3)))
 
 
 def test_a_long_list_of_misfits_is_cut(tmp_path: Path) -> None:
