@@ -218,14 +218,18 @@ def switches_of(
 def _reference(
     problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Tensor:
-    device = input.device.type
-    if torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
+    if autocasts(input.device):
+        dtype = torch.get_autocast_dtype(input.device.type)
         input, weight = input.to(dtype), weight.to(dtype)
     result = ops.aggregate(problem, operator, input, weight)
     if bias is not None:
         result = result + bias.to(result.dtype)[:, None, None]
     return result.to(input.dtype)
+
+
+def autocasts(device: torch.device) -> bool:
+    """Whether torch.autocast is on for tensors of this device."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
 
 
 def _separately(
@@ -278,7 +282,7 @@ def check_tensors(problem: ConvProblem, input: Tensor, weight: Tensor, bias: Ten
             expected=f"bias ({problem.out_channels},): one number per filter",
             received=f"bias {tuple(bias.shape)}",
         )
-    if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
+    if input.dtype != weight.dtype and not autocasts(input.device):
         raise DtypeError(
             "conv2d: `input` and `weight` differ in dtype.",
             expected=f"input of {weight.dtype}",

@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from convitro import reference
 from convitro.aggregation import Operator, operator
+from convitro.errors import UnsupportedError
 from convitro.geometry import ConvProblem
 
 
@@ -106,11 +108,26 @@ def aggregate(problem: ConvProblem, operator: Operator, input: Tensor, weight: T
     Returns:
         (N, C_out, H_out, W_out) in the dtype of the accumulation.
 
+    Raises:
+        UnsupportedError: forward-mode differentiation is asked for.
+
     Source: own.
     """
+    if not torch.compiler.is_compiling():
+        check_no_tangent(input, weight)
     save = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
     geometry = (problem.stride, problem.padding, problem.dilation, problem.groups)
     return _aggregate(input, weight, *geometry, _specs(operator), save)[0]
+
+
+def check_no_tangent(*tensors: Tensor) -> None:
+    """Raise an UnsupportedError for forward-mode differentiation, which PyTorch would drop without a word."""
+    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
+        raise UnsupportedError(
+            "conv2d: forward-mode differentiation of this operator is not available.",
+            expected="tensors without a tangent",
+            hint="use reverse mode: `backward()` or torch.autograd.grad",
+        )
 
 
 def _specs(operator: Operator) -> str:

@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from convitro import Conv2d, ConvBlock, LogSumExp, aggregations, functional, reference
 from convitro.aggregation import operator
+from convitro.errors import UnsupportedError
 from convitro.geometry import conv_problem
 
 ALL = aggregations()
@@ -126,3 +127,11 @@ def test_a_second_derivative_is_refused_not_wrong() -> None:
     (gradient,) = torch.autograd.grad(output.sum(), input, create_graph=True)
     with pytest.raises(RuntimeError, match=r"no autograd formula|does not require grad"):
         gradient.sum().backward()
+
+
+def test_forward_mode_is_refused_not_wrong() -> None:
+    input, weight = torch.randn(1, 3, 5, 5), torch.randn(2, 3, 3, 3)
+    with pytest.raises(UnsupportedError, match="use reverse mode"):
+        torch.func.jvp(lambda w: functional.conv2d(input, w, aggregation="max"), (weight,), (weight,))
+    _, tangent = torch.func.jvp(lambda w: functional.conv2d(input, w), (weight,), (weight,))
+    torch.testing.assert_close(tangent, functional.conv2d(input, weight))

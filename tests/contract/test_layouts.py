@@ -78,6 +78,14 @@ def test_autocast_takes_float32_and_gives_bfloat16(name: str) -> None:
     torch.testing.assert_close(output.float(), exact, rtol=0.05, atol=0.2)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_shapes_without_data(name: str) -> None:
+    input, weight = torch.randn(2, 4, 5, 6), torch.randn(2, 4, 3, 3)
+    expected = functional.conv2d(input, weight, stride=2, padding=1, aggregation=name)
+    abstract = functional.conv2d(input.to("meta"), weight.to("meta"), stride=2, padding=1, aggregation=name)
+    assert (abstract.shape, abstract.dtype) == (expected.shape, expected.dtype)
+
+
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
 @pytest.mark.parametrize("name", ["sum", "max"])
 def test_padding_modes_pad_first(name: str, mode: str) -> None:
