@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 
 from convitro import Conv2d, ConvBlock, LogSumExp, aggregations, functional, reference
@@ -129,7 +130,10 @@ def test_a_second_derivative_is_refused_not_wrong() -> None:
         gradient.sum().backward()
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # torch's own, on its first dual tensor
 def test_forward_mode_is_refused_not_wrong() -> None:
     input, weight = torch.randn(1, 3, 5, 5), torch.randn(2, 3, 3, 3)
-    with pytest.raises(UnsupportedError, match="use reverse mode"):
-        torch.func.jvp(lambda w: functional.conv2d(input, w, aggregation="max"), (weight,), (weight,))
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(weight, weight)
+        with pytest.raises(UnsupportedError, match="use reverse mode"):
+            functional.conv2d(input, dual, aggregation="max")
