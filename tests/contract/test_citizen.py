@@ -130,7 +130,7 @@ def test_a_second_derivative_is_refused_not_wrong() -> None:
         gradient.sum().backward()
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # torch's own, on its first dual tensor
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # by torch itself
 def test_forward_mode_is_refused_not_wrong() -> None:
     input, weight = torch.randn(1, 3, 5, 5), torch.randn(2, 3, 3, 3)
     with forward_ad.dual_level():
