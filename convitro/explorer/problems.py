@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -34,7 +36,8 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ConvitroError)
     status = 422 if isinstance(error, LoadError) else 400
     facts = {"expected": error.expected, "received": error.received}
-    return problem_response(status, error.problem, error.hint, **facts)
+    problem = re.sub(r"^\w+: ", "", error.problem)  # who reads the page did not call a function
+    return problem_response(status, problem[:1].upper() + problem[1:], error.hint, **facts)
 
 
 async def answer_http(request: Request, error: Exception) -> JSONResponse:

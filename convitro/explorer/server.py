@@ -54,6 +54,7 @@ def serve(
         settings = uvicorn.Config(
             app,
             log_level="warning",
+            ws="none",  # the page needs no websockets
             access_log=False,  # the first address of a session holds the token
             server_header=False,
             date_header=False,

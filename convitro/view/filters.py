@@ -86,7 +86,9 @@ def filter_document(layer: LayerAnatomy, filter: int, start: int, aggregation: s
 
 
 def results(part: FilterAnatomy) -> dict[str, Tensor]:
-    """The maps after the partial maps, those that there are."""
+    """The maps after the partial maps, those that there are: none where the channels are kept apart."""
+    if part.aggregation.separate:
+        return {}
     maps = {
         "aggregated": part.aggregated,
         "output": part.output,
@@ -98,7 +100,7 @@ def results(part: FilterAnatomy) -> dict[str, Tensor]:
 
 def limits_of_results(part: FilterAnatomy) -> float:
     """The end of the colour scale that the maps of a result share."""
-    return max(limit(value) for value in results(part).values())
+    return max((limit(value) for value in results(part).values()), default=0.0)
 
 
 def result_arrays(part: FilterAnatomy, prefix: str) -> dict[str, NDArray[Any]]:
@@ -106,6 +108,6 @@ def result_arrays(part: FilterAnatomy, prefix: str) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {
         prefix + name: float_array(value) for name, value in results(part).items()
     }
-    if part.switches is not None:
+    if arrays and part.switches is not None:
         arrays[prefix + "switches"] = byte_array(part.switches[0])
     return arrays

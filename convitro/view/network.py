@@ -32,7 +32,7 @@ def network_document(network: Any, anatomy: Anatomy, picture: Mapping[str, Any],
     layers = list(anatomy.values())
     manifest = {
         "name": network.name,
-        "opening_filter": liveliest(layers[0].activated[0]) if layers else 0,
+        "opening_filter": liveliest(layers[0]) if layers else 0,
         "input_size": list(network.input_size),
         "picture": dict(picture),
         "layers": [layer_manifest(layer, raw=is_raw(layer, anatomy)) for layer in layers],
@@ -58,13 +58,14 @@ def maps_document(layer: LayerAnatomy) -> Document:
     if side != (height, width):
         maps = adaptive_avg_pool2d(maps.float(), side)
     steps, limits = quantise(maps)
-    return Document({"layer": layer.name, "liveliest": liveliest(maps)}, {"maps": steps, "limits": limits})
+    return Document({"layer": layer.name, "liveliest": liveliest(layer)}, {"maps": steps, "limits": limits})
 
 
-def liveliest(maps: Tensor) -> int:
-    """The map of (C, H, W) whose values vary most: a good one to open with, never a dead one."""
-    spread = maps.float().nan_to_num(0.0, 0.0, 0.0).flatten(1).std(dim=1, correction=0)
-    return int(spread.argmax())
+def liveliest(layer: LayerAnatomy) -> int:
+    """The filter whose feature map varies most: a good one to open with, never a dead one."""
+    maps = layer.activated[0].float().nan_to_num(0.0, 0.0, 0.0)  # (C_maps, H_out, W_out)
+    spread = maps.flatten(1).std(dim=1, correction=0).reshape(layer.filters, -1)
+    return int(spread.amax(dim=1).argmax())
 
 
 def layer_manifest(layer: LayerAnatomy, *, raw: bool) -> dict[str, Any]:

@@ -8,10 +8,11 @@ import { Term } from "./term.js";
 
 export function Aggregations() {
   const trained = layer.value.aggregation;
+  const names = network.value.aggregations.map(({ name }) => name);
   const items = network.value.aggregations.map(({ name, spec }) => ({
     key: spec,
     label: spec === trained ? `${spec}, as trained` : spec,
-    body: html`${name}${spec === trained && html`<span class="trained-dot" title="as trained"></span>`}`,
+    body: html`${names.indexOf(name) === names.lastIndexOf(name) ? name : spec}${spec === trained && html`<span class="trained-dot" title="as trained"></span>`}`,
   }));
   const word = aggregationWord.value;
   return html`<div class="aggregations">
@@ -25,7 +26,7 @@ export function Aggregations() {
       onChoose=${chooseAggregation}
     />
     <p class="aggregation-words">
-      ${word?.spec === trained ? "As trained. " : "Not as trained. "}At every pixel the partial values become one. <b>${word?.spec}</b>: ${word?.words}
+      ${word?.spec === trained ? "As trained" : "Instead"}, at every pixel <b>${word?.spec}</b>: ${word?.words}
       ${aggregation.value && html` <button type="button" class="link" onClick=${() => chooseAggregation("")}>back to ${trained}</button>`}
     </p>
   </div>`;

@@ -18,18 +18,25 @@ import { Bubble } from "./term.js";
 /** @param {{loader: import("../state/loader.js").Loader}} props */
 export function App({ loader }) {
   return html`
+    <a class="skip-link" href="#layer-name" onClick=${skip}>Skip to the filter</a>
     <${Header} />
     <main>
-      <${Banners} />
       ${network.value ? html`<${Overview} />` : html`<p class="loading">Opening the network …</p>`}
       ${layer.value ? html`<${LayerView} />` : network.value && html`<${NoLayers} />`}
     </main>
     ${picking.value && html`<${PictureDialog} loader=${loader} />`} ${helping.value && html`<${HelpDialog} />`}
     ${detailed.value !== null && html`<${DetailDialog} />`}
     ${dragging.value && html`<div class="drop-here"><p>Drop the picture to show it to the network</p></div>`}
+    <${Banners} />
     <${Bubble} />
     <div class="only-heard" role="status" aria-live="polite">${announcement}</div>
   `;
+}
+
+/** To the open filter, without a word to the address: that belongs to what is chosen. */
+function skip(event) {
+  event.preventDefault();
+  document.querySelector(".filter-strip [tabindex='0']")?.focus();
 }
 
 function LayerView() {

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { inputScale } from "../numbers/scale.js";
 import { turnPage } from "../state/actions.js";
 import { productLimit } from "../state/parts.js";
-import { chain, chainPending, sharedScale } from "../state/store.js";
+import { chain, chainPending, rowOrder, sharedScale } from "../state/store.js";
 import { ChannelRow } from "./channelrow.js";
 import { html } from "./html.js";
 import { Legend } from "./legend.js";
@@ -12,19 +12,19 @@ import { Results } from "./results.js";
 import { Term } from "./term.js";
 
 const FEW_ROWS = 6; // on a narrow screen, where the results stand below the rows
-const narrow = matchMedia("(max-width: 760px)");
+const narrow = matchMedia("(max-width: 1000px)");
 
 export function Chain() {
   const { layer, inputs, document, start } = chain.value;
   const channels = inputs.channels;
   const [rows, setRows] = useState(narrow.matches ? FEW_ROWS : channels.length);
   useEffect(() => setRows(narrow.matches ? FEW_ROWS : layer.channels_per_page), [layer.name, start]);
-  const shown = channels.slice(0, rows);
+  const shown = rowOrder.value.slice(0, rows);
   return html`<div class="chain" data-pending=${chainPending.value} data-filter="${layer.name}:${chain.value.filter}" data-aggregation=${document.aggregation}>
     <div class="channels">
       <${ColumnHeads} />
       <div class="rows" data-single=${shown.length === 1}>
-        ${shown.map((channel, index) => html`<${ChannelRow} key=${channel} channel=${channel} index=${index} />`)}
+        ${shown.map((index, row) => html`<${ChannelRow} key=${channels[index]} channel=${channels[index]} index=${index} first=${row === 0} />`)}
       </div>
       ${rows < channels.length && html`<button type="button" class="wide" onClick=${() => setRows(rows + FEW_ROWS)}>
         Show more of the ${channels.length} channels
@@ -43,7 +43,7 @@ function ColumnHeads() {
   return html`<div class="column-heads">
     <span class="head" data-column="input"><${Term} word="channel">${layer.raw_input ? "picture channel" : "input channel"}</${Term}>
       <${Legend} scale=${shared ? inputScale(layer, inputs, null) : null} /></span>
-    <span class="head" data-column="patch"><${Term} word="patch" /><span class="legend">as the channel</span></span>
+    <span class="head" data-column="patch"><${Term} word="patch" /><span class="legend">${Math.max(...layer.kernel_size) > 3 ? "click for numbers" : "as the channel"}</span></span>
     <span class="head" data-column="kernel"><${Term} word="kernel" /><${Legend} scale=${scale(limits.kernels)} /></span>
     <span class="head" data-column="products"><${Term} word="product">products</${Term}><${Legend} scale=${scale(productLimit.value)} /></span>
     <span class="head" data-column="partial"><${Term} word="partial map" /><${Legend} scale=${scale(limits.partial_maps)} /></span>

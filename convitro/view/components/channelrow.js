@@ -11,8 +11,11 @@ import { html } from "./html.js";
 import { MapView } from "./map.js";
 import { Matrix } from "./matrix.js";
 
-/** @param {{channel: number, index: number}} props the channel's number in the input, and its place on this page */
-export function ChannelRow({ channel, index }) {
+/**
+ * @param {{channel: number, index: number, first: boolean}} props the channel's number in the input, its place on this
+ *   page, and whether it is the first row: that one is the tab stop, arrow keys lead to the others
+ */
+export function ChannelRow({ channel, index, first }) {
   const parts = partsOf(index);
   if (!parts) return null;
   const { input, partial, value, patch, kernel, product, outside } = parts;
@@ -24,7 +27,7 @@ export function ChannelRow({ channel, index }) {
   const ofKernel = signedScale(shared ? document.limits.kernels : null, kernel);
   const box = (at) => ({ top: at.y, left: at.x, height: 1, width: 1 });
   const label = layer.raw_input ? name : `channel ${name}`;
-  return html`<div class="channel-row" role="group" aria-label=${label}>
+  return html`<div class="channel-row" role="group" aria-label=${label} data-index=${index}>
     <span class="channel-name" data-channel=${layer.raw_input ? name : ""}>${layer.raw_input ? name : html`<small>ch</small> ${name}`}</span>
     <div class="column" data-column="input" data-caption="channel">
       <${MapView}
@@ -34,9 +37,10 @@ export function ChannelRow({ channel, index }) {
       />
       <${Magnifier} window=${window} size=${layer.input_size} kernel=${layer.kernel_size} />
     </div>
-    <button type="button" class="products" aria-label="${label}: write out the products" onClick=${() => (detailed.value = index)}>
+    <button type="button" class="products" aria-label="${label}: write out the products" tabindex=${first ? 0 : -1}
+      onKeyDown=${toNeighbour} onClick=${() => (detailed.value = index)}>
       <span class="column" data-column="patch" data-caption="patch"><${Matrix} values=${patch} size=${layer.kernel_size} scale=${ofInput} outside=${outside} label="patch" /></span>
-      <span class="sign" aria-hidden="true">${COMBINE_SIGNS[layer.combine]}</span>
+      <span class="sign" data-long=${COMBINE_SIGNS[layer.combine].length > 1} aria-hidden="true">${COMBINE_SIGNS[layer.combine]}</span>
       <span class="column" data-column="kernel" data-caption="kernel"><${Matrix} values=${kernel} size=${layer.kernel_size} scale=${ofKernel} label="kernel" /></span>
       <span class="sign" aria-hidden="true">=</span>
       <span class="column" data-column="products" data-caption="products"><${Matrix} values=${product} size=${layer.kernel_size} scale=${signedScale(shared ? productLimit.value : null, product)} outside=${outside} label="products" /></span>
@@ -49,6 +53,15 @@ export function ChannelRow({ channel, index }) {
     </div>
     <span class="partial-value" data-sign=${value < 0 ? "negative" : "positive"}>${format(value)}</span>
   </div>`;
+}
+
+/** Up and down lead to the products of the rows above and below. */
+function toNeighbour(event) {
+  const row = event.currentTarget.closest(".channel-row");
+  const next = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
+  if (!next) return;
+  event.preventDefault();
+  next.querySelector(".products").focus();
 }
 
 const GAP = 0.24; // of a map's width, between a channel and its patch; the same number as in chain.css

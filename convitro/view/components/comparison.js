@@ -10,12 +10,14 @@ import { MapView } from "./map.js";
 
 export function Comparison() {
   const { layer, document } = chain.value;
+  if (aggregationWord.value?.separate) return null;
   if (document.trained) {
     return html`<div class="comparison" data-empty="true">
       <p class="muted">This is the filter as it was trained. Choose another aggregation above to see what the same kernels would have made.</p>
     </div>`;
   }
   const { activated, trained_activated: trained } = document.arrays;
+  if (!trained) return null; // trained with its maps kept apart: no one map to compare with
   const { difference, limit, mean, correlation } = compare(activated.values, trained.values);
   const { pixel } = place.value;
   const common = {

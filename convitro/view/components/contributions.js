@@ -5,16 +5,22 @@ import { colourTable, step } from "../numbers/colour.js";
 import { format } from "../numbers/format.js";
 import { channelName, limitOf } from "../numbers/scale.js";
 import { partialValues } from "../state/parts.js";
-import { chain, theme } from "../state/store.js";
+import { chain, rowOrder, strongestFirst, theme } from "../state/store.js";
 import { html } from "./html.js";
+import { Radios } from "./radios.js";
 
 const FEWEST = 5; // with fewer channels the numbers beside the rows say it all
 const HEIGHT = 64;
+const ORDERS = [
+  { key: "number", label: "by number", body: "by number" },
+  { key: "strength", label: "strongest first", body: "strongest first" },
+];
 
 export function Contributions() {
   const { layer, inputs } = chain.value;
   const canvas = useRef(null);
-  const values = partialValues.value;
+  const order = rowOrder.value;
+  const values = order.map((index) => partialValues.value[index]);
   const colours = theme.value;
   const enough = values.length >= FEWEST;
   useEffect(() => {
@@ -24,13 +30,27 @@ export function Contributions() {
   const strongest = values.reduce((best, value, index) => (Math.abs(value) > Math.abs(values[best]) ? index : best), 0);
   const scrollTo = (event) => {
     const share = event.offsetX / event.currentTarget.clientWidth;
-    const row = document.querySelectorAll(".channel-row")[Math.floor(share * values.length)];
+    const row = document.querySelector(`.channel-row[data-index="${order[Math.floor(share * values.length)]}"]`);
     row?.scrollIntoView({ block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   };
   return html`<figure class="contributions">
-    <figcaption>What each channel brings to this pixel; most: channel ${channelName(layer, inputs.channels[strongest])} with <b class="number">${format(values[strongest])}</b></figcaption>
+    <${Order} />
+    <figcaption>What each channel brings to this pixel; most: channel ${channelName(layer, inputs.channels[order[strongest]])} with <b class="number">${format(values[strongest])}</b></figcaption>
     <canvas ref=${canvas} role="img" aria-label="${values.length} channels, bars around zero" onClick=${scrollTo} title="Click a bar to go to its channel"></canvas>
   </figure>`;
+}
+
+function Order() {
+  return html`<div class="order"><span aria-hidden="true">Channels</span>
+    <${Radios}
+      label="Order of the channels"
+      class="segments"
+      itemClass="segment"
+      items=${ORDERS}
+      chosen=${strongestFirst.value ? "strength" : "number"}
+      onChoose=${(key) => (strongestFirst.value = key === "strength")}
+    />
+  </div>`;
 }
 
 function draw(canvas, values, colours) {

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { chooseFilter } from "../state/actions.js";
 import { filterIndex, layer, layerMaps, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
-import { smallMap } from "./pixels.js";
+import { mapsPerFilter, smallMap } from "./pixels.js";
 import { Radios } from "./radios.js";
 
 export function FilterPicker() {
@@ -31,7 +31,7 @@ function FilterTile({ layer: name, index }) {
   const colours = theme.value;
   useEffect(() => {
     if (!document) return;
-    const image = smallMap(document, index, shared, colours);
+    const image = smallMap(document, index * mapsPerFilter(layer.value, document), shared, colours);
     canvas.current.width = image.width;
     canvas.current.height = image.height;
     canvas.current.getContext("2d").putImageData(image, 0, 0);

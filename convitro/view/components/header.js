@@ -13,7 +13,7 @@ const SCALES = [
 export function Header() {
   const dark = theme.value === "dark";
   return html`<header class="bar">
-    <h1 class="brand"><img src="view/icon.svg" alt="" width="20" height="20" />Convitro</h1>
+    <h1 class="brand"><img src="view/icon.svg" alt="" width="20" height="20" /><span>Convitro</span></h1>
     <span class="network-name">${network.value?.name ?? ""}</span>
     <span class="bar-settings">
       <span class="scale-choice" title="One colour scale for all maps of a column, or each map its own (s)">

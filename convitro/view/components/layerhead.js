@@ -7,25 +7,34 @@ import { html } from "./html.js";
 import { Term } from "./term.js";
 
 export function LayerHead() {
-  const { name, channels_per_filter: channels, out_channels: filters, kernel_size: kernel, groups } = layer.value;
-  const each = channels === 1 ? "its one channel" : groups > 1 ? `each of its ${channels} channels` : `each of the ${channels} channels`;
+  const { name, in_channels: channels, out_channels: filters } = layer.value;
   return html`<div class="layer-head">
     <div class="layer-headline">
-      <h2 id="layer-name">${name} <span class="muted">filter</span> ${filterIndex}</h2>
+      <h2 id="layer-name"><span class="muted">layer</span> ${name} <span class="muted">filter</span> ${filterIndex}</h2>
       <span class="stepper">
         <button type="button" class="quiet round" aria-label="Previous filter" title="Previous filter (k)" onClick=${() => stepFilter(-1)}>‹</button>
         <button type="button" class="quiet round" aria-label="Next filter" title="Next filter (j)" onClick=${() => stepFilter(1)}>›</button>
       </span>
     </div>
     <p class="lead">
-      This layer turns <b>${layer.value.in_channels}</b> <${Term} word="channel">${plural("channel", layer.value.in_channels)}</${Term}> into
-      ${" "}<b>${filters}</b> ${plural("map", filters)} with ${filters} ${plural("filter", filters)}. Each <${Term} word="filter" /> has
-      ${" "}<b>${channels}</b> <${Term} word="kernel">${plural("kernel", channels)}</${Term}> of ${kernel.join(" × ")}, one for ${each}: so it makes
-      ${" "}<b>${channels}</b> <${Term} word="partial map">partial ${plural("map", channels)}</${Term}>, and
-      their <${Term} word="aggregation" /> is <b>one</b> map.
+      This layer turns <b>${channels}</b> <${Term} word="channel">${plural("channel", channels)}</${Term}> into
+      ${" "}<b>${filters}</b> ${plural("map", filters)} with ${filters} ${plural("filter", filters)}. <${EachFilter} />
       <span class="muted"> ${formatCount(layer.value.parameters)} parameters, ${formatCount(layer.value.macs)} MACs.</span>
     </p>
   </div>`;
+}
+
+/** How one filter makes one map of its channels. */
+function EachFilter() {
+  const { channels_per_filter: channels, groups, kernel_size: size } = layer.value;
+  const start = html`Each <${Term} word="filter" /> has <b>${channels}</b> <${Term} word="kernel">${plural("kernel", channels)}</${Term}> of ${size.join(" × ")}`;
+  if (channels === 1) {
+    const which = groups > 1 ? "for the one channel that it reads" : "for the one channel";
+    return html`${start}, ${which}: so it makes <b>1</b> <${Term} word="partial map" />, and there is nothing to combine it with.`;
+  }
+  const which = groups > 1 ? `one for each of the ${channels} channels that it reads` : `one for each of the ${channels} channels`;
+  return html`${start}, ${which}: so it makes <b>${channels}</b> <${Term} word="partial map">partial maps</${Term}>,
+    and their <${Term} word="aggregation" /> is <b>one</b> map.`;
 }
 
 function plural(word, count) {

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { chooseFilter, chooseLayer } from "../state/actions.js";
 import { filterIndex, layerMaps, layerName, network, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
-import { smallMap } from "./pixels.js";
+import { mapsPerFilter, smallMap } from "./pixels.js";
 import { Radios } from "./radios.js";
 
 const [WIDTH, HEIGHT, GAP] = [128, 80, 1];
@@ -33,7 +33,7 @@ function LayerCard({ layer }) {
   const colours = theme.value;
   const selected = layer.name === layerName.value ? filterIndex.value : -1;
   useEffect(() => {
-    if (document) drawMosaic(canvas.current, document, { shared, colours, selected });
+    if (document) drawMosaic(canvas.current, document, { shared, colours, selected: selected * mapsPerFilter(layer, document) });
   }, [document, shared, colours, selected]);
   return html`
     <span class="layer-title" title=${layer.name}><b>${layer.name}</b></span>
@@ -89,8 +89,9 @@ function choosePlace(event, layer) {
   const place = grid(count, size);
   const column = Math.floor((((event.clientX - rect.left) / rect.width) * WIDTH - place.left) / (place.width + GAP));
   const row = Math.floor((((event.clientY - rect.top) / rect.height) * HEIGHT - place.top) / (place.height + GAP));
-  const index = row * place.columns + column;
-  const hit = column >= 0 && column < place.columns && row >= 0 && index < count;
+  const map = row * place.columns + column;
+  const hit = column >= 0 && column < place.columns && row >= 0 && map < count;
+  const index = Math.floor(map / mapsPerFilter(layer, document));
   if (layer.name !== layerName.value) return hit ? chooseLayer(layer.name, index) : chooseLayer(layer.name);
   return hit && chooseFilter(index);
 }

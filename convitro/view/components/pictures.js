@@ -19,7 +19,7 @@ export function PictureDialog({ loader }) {
   };
   return html`<${Dialog} class="picture-dialog" title="Choose a picture" onClose=${() => (picking.value = false)}>
     <div class="own-picture">
-      <button type="button" class="primary" onClick=${() => file.current.click()}>Your own picture …</button>
+      <button type="button" class="primary" autofocus onClick=${() => file.current.click()}>Your own picture …</button>
       <input ref=${file} type="file" accept="image/*" class="only-heard" tabindex="-1" aria-label="Your own picture" onChange=${take} />
       <p class="muted">or drop one anywhere on the page, or paste it. PNG, JPEG, WebP; at most 20 MB. It never leaves this machine.</p>
     </div>

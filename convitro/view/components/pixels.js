@@ -40,6 +40,11 @@ export function smallMap({ arrays: { maps, limits } }, index, shared, theme) {
   return image;
 }
 
+/** How many maps one filter hands on: one, unless the layer keeps its partial maps apart. */
+export function mapsPerFilter(layer, { arrays }) {
+  return arrays.maps.shape[0] / layer.out_channels;
+}
+
 function maximum(values) {
   return values.reduce((largest, value) => Math.max(largest, value), 0);
 }

@@ -121,7 +121,7 @@ function stageNames(layer) {
 }
 
 function pretty(words) {
-  return words === "relu" ? "ReLU" : words;
+  return words === "relu" ? "ReLU" : words.replace("(none)", "");
 }
 
 const SYMBOLS = { sum: "Σ", product: "Π", none: "⋮", std: "σ", maxabs: "|max|", logsumexp: "LSE", logmeanexp: "LME" };

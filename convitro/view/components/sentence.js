@@ -6,7 +6,7 @@ import { partialValues } from "../state/parts.js";
 import { aggregationWord, announcement, chain, hovered, place } from "../state/store.js";
 import { html } from "./html.js";
 
-const MOST_TERMS = 6;
+const MOST_TERMS = 5;
 const SPEAK_AFTER_MS = 400; // so that a held arrow key does not queue up speech
 
 export function Sentence() {

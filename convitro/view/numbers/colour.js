@@ -4,6 +4,7 @@
  */
 
 const STEPS = 256;
+const EQUAL_CONTRAST = 0.179; // the luminance against which black and white text read equally well (4.58 : 1)
 
 /** Colours from the negative end over zero to the positive end, and where they stand: small values show, too. */
 const DIVERGING = {
@@ -60,7 +61,7 @@ export function cellColours(value, scale, theme) {
   const at = step(value, scale) * 3;
   const rgb = [table[at], table[at + 1], table[at + 2]];
   const luminance = 0.2126 * linear(rgb[0]) + 0.7152 * linear(rgb[1]) + 0.0722 * linear(rgb[2]);
-  return { background: `rgb(${rgb.join(" ")})`, text: luminance > 0.18 ? "#101114" : "#ffffff" };
+  return { background: `rgb(${rgb.join(" ")})`, text: luminance > EQUAL_CONTRAST ? "#000000" : "#ffffff" };
 }
 
 /**

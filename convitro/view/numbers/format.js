@@ -18,16 +18,22 @@ export function format(value) {
 }
 
 /**
- * A number for a small cell, at most five or six characters: "0.48", "−1.2", "10000", "2e5".
+ * A number for a small cell, at most five characters: "0.48", "−1.2", "10000", "2e5"; among small ones "−.048".
  * @param {number} value
+ * @param {number} [limit] the largest magnitude among its neighbours, which share their digits after the point
  * @returns {string}
  */
-export function formatShort(value) {
+export function formatShort(value, limit = Math.abs(value)) {
   if (!Number.isFinite(value)) return format(value);
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1e5) return withMinus(String(value));
-  if (size >= 1e5) return withMinus(value.toExponential(0).replace("e+", "e"));
-  const text = value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
+  if (size >= 1e5 || limit < 0.00995) return withMinus(value.toExponential(0).replace("e+", "e"));
+  if (limit < 0.0995) return nearZero(value.toFixed(3).replace("0.", "."));
+  return nearZero(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2));
+}
+
+/** "0.00" says less than that something is there. */
+function nearZero(text) {
   return Number(text) === 0 ? "≈0" : withMinus(text);
 }
 

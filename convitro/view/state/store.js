@@ -1,6 +1,7 @@
 /** Everything the page knows, as signals. Only actions.js and loader.js write what came from the source. */
 
 import { computed, signal } from "@preact/signals";
+import { mapOf } from "../data/document.js";
 import { strongest } from "../numbers/arithmetic.js";
 import { clamp, poolPlace, windowBox } from "../numbers/window.js";
 
@@ -17,6 +18,7 @@ export const hovered = signal(null);
 
 // How things look.
 export const sharedScale = signal(true);
+export const strongestFirst = signal(false);
 export const theme = signal("light");
 export const shortcuts = signal(true);
 
@@ -44,10 +46,20 @@ export const aggregationWord = computed(() => {
   return network.value?.aggregations.find((word) => word.spec === spec || word.name === spec) ?? null;
 });
 
+/** The channels of the page in the order of their rows, each by its place on the page. */
+export const rowOrder = computed(() => {
+  const { inputs, document, start } = chain.value;
+  const places = inputs.channels.map((_, index) => index);
+  const strengths = document.arrays.strengths.values;
+  return strongestFirst.value ? places.sort((a, b) => strengths[start + b] - strengths[start + a]) : places;
+});
+
 /** The strongest pixel of the shown feature map: where the page looks until someone points elsewhere. */
 const strongestPixel = computed(() => {
   if (!chain.value) return { y: 0, x: 0 };
-  return strongest(chain.value.layer, chain.value.document.arrays.activated.values);
+  const { layer: shown, document } = chain.value;
+  const { activated, partial_maps: partialMaps } = document.arrays;
+  return strongest(shown, activated?.values ?? mapOf(partialMaps, 0));
 });
 
 /** The output pixel that everything on the page speaks of. */
