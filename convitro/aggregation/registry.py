@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
 from convitro.aggregation.base import Aggregation
@@ -84,7 +83,7 @@ def resolve(aggregation: str | Aggregation, *, argument: str = "aggregation") ->
             hint="an instance, not its class: add ()" if isinstance(aggregation, type) else "",
         )
     found = _by_spec.get(aggregation) or _named.get(aggregation)
-    return found if found is not None else _remembered(_parsed(aggregation, argument))
+    return found if found is not None else _parsed(aggregation, argument)
 
 
 def _remembered(aggregation: Aggregation) -> Aggregation:
@@ -103,7 +102,7 @@ def _remembered(aggregation: Aggregation) -> Aggregation:
 
 
 def _parsed(spec: str, argument: str) -> Aggregation:
-    """An instance from "name" or "name(parameter=number)"; nothing in it is executed."""
+    """An instance from "name" or "name(parameter=number, …)"; nothing in it is executed."""
     name, _, rest = spec.partition("(")
     owner = _named.get(name.strip())
     if owner is None:
@@ -114,21 +113,24 @@ def _parsed(spec: str, argument: str) -> Aggregation:
             hint=closest(name.strip(), _named) or "register_aggregation adds one of your own",
         )
     try:
-        call = ast.parse(f"f({rest}", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args:
-            raise TypeError
-        parameters = {
-            keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg
-        }
-        return type(owner)(**parameters)
-    except (SyntaxError, ValueError, TypeError) as error:
+        inside, closing, after = rest.rpartition(")")
+        if closing != ")" or after.strip():
+            raise ValueError
+        pairs = [pair.partition("=") for pair in inside.split(",")]
+        return type(owner)(**{key.strip(): _number(text) for key, _, text in pairs})
+    except (ValueError, TypeError) as error:
         if isinstance(error, ArgumentError):
             raise
         raise ArgumentError(
             f"the parameters of this {argument} cannot be read.",
-            expected=f"for example {owner.spec}",
+            expected=f"numbers, as in {owner.spec}",
             received=repr(spec),
         ) from None
+
+
+def _number(text: str) -> float:
+    """An integer where it is written as one, so that a parameter that counts stays whole."""
+    return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
 
 
 def _check_instance(aggregation: Any) -> None:

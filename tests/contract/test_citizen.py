@@ -60,6 +60,15 @@ def test_compile_without_a_graph_break(name: str) -> None:
     torch.testing.assert_close(ours, torch.autograd.grad(layer(input).square().sum(), (input, layer.weight)))
 
 
+def test_compile_with_a_name_and_parameters_in_the_call() -> None:
+    def layer(input: Tensor, weight: Tensor) -> Tensor:
+        return functional.conv2d(input, weight, aggregation="norm(q=3)", window="logsumexp(beta=2.5)")
+
+    compiled: Callable[[Tensor, Tensor], Tensor] = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    input, weight = torch.randn(1, 3, 6, 6), torch.randn(2, 3, 3, 3)
+    torch.testing.assert_close(compiled(input, weight), layer(input, weight))
+
+
 @pytest.mark.parametrize("name", ["sum", "max", "none"])
 def test_export_with_any_batch_size(name: str) -> None:
     block = ConvBlock(3, 4, 3, padding=1, aggregation=name).eval()
