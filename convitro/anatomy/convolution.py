@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -85,19 +86,20 @@ class Convolution:
         """The same convolution on some of the channels and filters, or under another aggregation."""
         geometry = self.problem
         top, bottom, left, right = geometry.padding
-        return functional.conv2d(
-            input,
-            weight,
-            bias,
-            geometry.stride,
-            (top, left) if (top, left) == (bottom, right) else "same",  # nothing else pads unevenly
-            geometry.dilation,
-            groups,
-            aggregation=aggregation,
-            window=self.window,
-            combine=self.combine,
-            padding_mode=geometry.padding_mode,
-        )
+        with torch.autocast(input.device.type, enabled=False):  # the copies have the dtype that counts
+            return functional.conv2d(
+                input,
+                weight,
+                bias,
+                geometry.stride,
+                (top, left) if (top, left) == (bottom, right) else "same",  # nothing else pads unevenly
+                geometry.dilation,
+                groups,
+                aggregation=aggregation,
+                window=self.window,
+                combine=self.combine,
+                padding_mode=geometry.padding_mode,
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Sizes and settings as JSON types, without the values."""

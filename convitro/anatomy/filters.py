@@ -152,5 +152,7 @@ class FilterAnatomy:
 
 
 def extremes(values: Tensor) -> tuple[str, str]:
-    """Smallest and largest value as text."""
+    """Smallest and largest value as text; nothing for a batch without images."""
+    if not values.numel():
+        return "", ""
     return number(float(values.min())), number(float(values.max()))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from convitro.anatomy.preserve import ModelState, preserved
 from convitro.errors import ArgumentError
@@ -68,7 +68,7 @@ class Observer(TorchFunctionMode):
                 self.model.train(mode == "train")
             if "torch._dynamo" in sys.modules:  # compiled parts hide their calls: run them as written
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
-            args, kwargs = call_arguments(tree_map(copied, input))
+            args, kwargs = tree_map(copied, call_arguments(input))
             stack.callback(register_module_forward_pre_hook(self.before_module).remove)
             stack.callback(register_module_forward_hook(self.after_module, always_call=True).remove)
             with self:
@@ -85,7 +85,7 @@ def call_arguments(input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What `model(...)` is called with: a tuple fills the arguments in order, a mapping by name."""
     if isinstance(input, Mapping):
         return (), dict(input)
-    return (tuple(input), {}) if isinstance(input, (tuple, list)) else ((input,), {})
+    return (tuple(input) if isinstance(input, tuple) else (input,)), {}
 
 
 def check_model(model: Any, caller: str) -> nn.Module:
@@ -98,9 +98,7 @@ def check_model(model: Any, caller: str) -> nn.Module:
         raise ArgumentError(
             f"{caller}: `model` is not a torch.nn.Module.",
             expected="an instance of torch.nn.Module",
-            received=f"{type(model).__name__}"
-            if not isinstance(model, type)
-            else f"the class {model.__name__}",
+            received=f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__,
             hint="an instance, not its class: add ()" if isinstance(model, type) else "",
         )
     model = getattr(model, "_orig_mod", model)
@@ -116,16 +114,12 @@ def check_model(model: Any, caller: str) -> nn.Module:
 
 
 def check_input(input: Any, caller: str) -> None:
-    """Raise unless `input` is a tensor, or a tuple, list or mapping that holds at least one.
+    """Raise unless there is a tensor in `input`, however deep.
 
     Raises:
         ArgumentError: there is no tensor in it.
     """
-    items = list(input.values()) if isinstance(input, Mapping) else input
-    items = items if isinstance(items, (tuple, list)) else [items]
-    found: list[Tensor] = []
-    tree_map(lambda item: found.append(item) if isinstance(item, Tensor) else None, list(items))
-    if not found:
+    if not any(isinstance(leaf, Tensor) for leaf in tree_leaves(call_arguments(input))):
         hint = "torch.from_numpy(array) makes one" if hasattr(input, "__array__") else ""
         raise ArgumentError(
             f"{caller}: `input` holds no tensor.",

@@ -137,7 +137,10 @@ def preserved_random_state(model: nn.Module) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[]))
         for kind, indices in used.items():
-            stack.enter_context(torch.random.fork_rng(devices=sorted(indices), device_type=kind))
+            if kind == "mps":  # has one generator, which fork_rng does not know
+                stack.callback(torch.mps.set_rng_state, torch.mps.get_rng_state())
+            else:
+                stack.enter_context(torch.random.fork_rng(devices=sorted(indices), device_type=kind))
         try:
             yield
         finally:

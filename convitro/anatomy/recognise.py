@@ -86,6 +86,7 @@ ACTIVATION_NAMES = (
     "clamp",
     "clamp_min",
     "clamp_max",
+    "clip",
 )
 
 
@@ -152,13 +153,11 @@ def read_activation(
     name = ACTIVATIONS[function]
     rest = bound(("input", "weight"), args, kwargs) if name == "prelu" else {}
     if rest:
-        weight = rest["weight"].detach().clone()
+        weight = rest["weight"].detach().reshape(-1).clone()
         channels_at_1 = weight.numel() == 1 or rest["input"].ndim == 4
         return Activation(name, function, weight=weight) if channels_at_1 else None
-    arguments, keywords = (
-        args[1:],
-        {key: value for key, value in kwargs.items() if key not in ("input", "self")},
-    )
+    arguments = args[1:]
+    keywords = {key: value for key, value in kwargs.items() if key not in ("input", "self")}
     if any(isinstance(value, Tensor) for value in (*arguments, *keywords.values())) or "out" in keywords:
         return None
     if name == "rrelu" and bound(("lower", "upper", "training"), arguments, keywords).get("training"):

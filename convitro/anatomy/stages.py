@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -216,6 +217,7 @@ class Chain:
 
 def replay(stages: Iterable[Stage], maps: Tensor, channels: slice) -> Tensor:
     """`maps` after the stages, one by one."""
-    for stage in stages:
-        maps = stage.apply(maps, channels)
+    with torch.autocast(maps.device.type, enabled=False):
+        for stage in stages:
+            maps = stage.apply(maps, channels)
     return maps

@@ -69,17 +69,16 @@ class Tracer(Observer):
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        subject = args[0] if args else kwargs.get("input")
-        place = self._place_of(subject)  # asked before the call, which may change the tensor
-        gated = self._cut(func, args) if func in PRODUCTS or func in SUMS else None
+        place = self._place_of(first_argument(args, kwargs))  # asked before the call, which may change it
+        gated = self._cut(func, (*args, *kwargs.values())) if func in PRODUCTS or func in SUMS else None
         result = func(*args, **kwargs)
         if gated is not None:
             self._put(result, gated)
         elif place is not None and place.is_end:
             self._follow(place, func, args, kwargs, result)
-        elif func is F.pad:
+        if func is F.pad:
             self._unpadded[result] = bound(("input", "pad", "mode"), args, kwargs)
-        if (call := read_convolution(func, args, kwargs)) is not None:
+        elif (call := read_convolution(func, args, kwargs)) is not None:
             self._record(call, result)
         return result
 
@@ -134,7 +133,7 @@ class Tracer(Observer):
         self, place: Place, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
     ) -> None:
         """The end of a chain was given to a function: it is the next stage, a copy, or of no matter."""
-        traced, subject = place.traced, args[0] if args else kwargs.get("input")
+        traced, subject = place.traced, first_argument(args, kwargs)
         stage = read_stage(func, args, kwargs)
         if stage is not None and traced.chain.accepts(stage):
             traced.chain = Chain((*traced.chain.stages, stage))
@@ -144,25 +143,23 @@ class Tracer(Observer):
         elif result is subject and subject.is_inference():  # such a tensor cannot tell whether it was changed
             del self._places[subject]
 
-    def _cut(self, func: Function, args: tuple[Any, ...]) -> Traced | None:
-        """A value from before a stage is used again: `x * sigmoid(x)` is SiLU, else the chain ends there."""
-        places = [place for place in map(self._place_of, args[:2]) if place is not None]
-        early = min(places, key=lambda place: place.depth, default=None)
-        if (
-            early is None
-            or early.is_end
-            or early.traced.ended
-            or args[0].shape != getattr(args[1], "shape", None)
-        ):
+    def _cut(self, func: Function, arguments: tuple[Any, ...]) -> Traced | None:
+        """A sum or product of two maps ends the chain of the earlier one, except in `x * sigmoid(x)`.
+
+        Returns:
+            What goes on with the result: there, SiLU takes the place of the sigmoid.
+        """
+        operands = [item for item in arguments if isinstance(item, Tensor)]
+        if len(operands) != 2 or operands[0].shape != operands[1].shape:
+            return None
+        places = [place for place in map(self._place_of, operands) if place is not None]
+        early = next((place for place in places if not place.is_end and not place.traced.ended), None)
+        if early is None:
             return None
         traced, stages = early.traced, early.traced.chain.stages
-        late = next((place for place in places if place.traced is traced and place.is_end), None)
-        if (
-            func in PRODUCTS
-            and late is not None
-            and late.depth == early.depth + 1
-            and getattr(stages[-1], "name", "") == "sigmoid"
-        ):
+        last = stages[-1]
+        gates_itself = any(place.traced is traced and place.is_end for place in places)
+        if gates_itself and func in PRODUCTS and early.depth == len(stages) - 1 and str(last) == "sigmoid":
             traced.chain = Chain((*stages[:-1], Activation("silu", F.silu)))
             return traced
         if stages[early.depth].kind != "pool":
@@ -185,6 +182,11 @@ class Tracer(Observer):
             known = (version, tensor.detach().clone() if saved is None else saved)
             self._copies[tensor] = known
         return known[1]
+
+
+def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a function works on."""
+    return args[0] if args else kwargs.get("input")
 
 
 def version_of(tensor: Tensor) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,14 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Capture = Callable[[nn.Module, Tensor], dict[str, Tensor]]
-
-
-@pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
-    """Every test starts from the same random numbers."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 @pytest.fixture

@@ -110,6 +110,15 @@ def test_a_layer_shows_its_own_input_not_the_padded_one(padding: Any, padding_mo
     assert layer.problem.padding_mode == padding_mode
 
 
+def test_padding_after_another_layer() -> None:
+    first, second = nn.Conv2d(2, 3, 3), nn.Conv2d(3, 2, 3, padding=1, padding_mode="circular")
+    for between in (nn.Identity(), nn.ReLU(), nn.ReLU(inplace=True), nn.MaxPool2d(2)):
+        anatomy = dissect(nn.Sequential(first, between, second), torch.randn(1, 2, 8, 8))
+        before = anatomy["0"].pooled if anatomy["0"].pool else anatomy["0"].activated
+        assert_close(anatomy["2"].input, before)
+        assert anatomy["2"].problem.padding_mode == "circular"
+
+
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
 @pytest.mark.parametrize(
     "arguments",
@@ -154,6 +163,9 @@ def test_under_autocast_the_layer_shows_the_numbers_that_were_used() -> None:
         anatomy = dissect(model, torch.randn(1, 3, 8, 8))
     assert anatomy["0"].input.dtype == torch.bfloat16
     assert_close(anatomy["0"].activated, anatomy.output)
+    exact = dissect(model, torch.randn(1, 3, 8, 8))
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # what is looked at later is not cast
+        assert_close(exact["0"].activated, exact.output)
 
 
 def test_channels_last_and_unbatched_inputs() -> None:
@@ -176,6 +188,9 @@ def test_several_inputs_by_position_and_by_name() -> None:
     assert_close(dissect(model, {"left": left, "right": right, "scale": 2.0}).output["sum"], expected)
     anatomy = dissect(model, (left, right))
     assert_close(anatomy["b"].input, right)
+    stacked = Model(lambda self, images: self.conv(torch.cat(images)), conv=nn.Conv2d(3, 2, 1))
+    assert dissect(stacked, ([left, left],))["conv"].input.shape == (2, 3, 4, 4)
+    assert dissect(stacked, [left, left])["conv"].input.shape == (2, 3, 4, 4)  # a list is one argument
     assert not anatomy.output["sum"].requires_grad
 
 
