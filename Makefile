@@ -7,16 +7,16 @@ ARGS   ?=
 
 BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
-SOURCES  := convitro tests examples
+SOURCES  := convitro tests examples tools
 EXPLORER := $(VENV)/.explorer-installed
 TESTS    := $(VENV)/.tests-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help explore test check format chromium clean
+.PHONY: help explore test check format screenshots chromium clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
-	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 explore: $(EXPLORER)  ## open the embedded network in the browser (ARGS="my_nets:net --image cat.png")
 	@$(BIN)/convitro explore $(ARGS)
@@ -24,7 +24,7 @@ explore: $(EXPLORER)  ## open the embedded network in the browser (ARGS="my_nets
 test: $(TESTS) chromium  ## run all tests (ARGS="-k pictures" for some of them)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-check: $(TESTS)  ## formatting, lint, types, layer order
+check: $(TESTS)  ## formatting, lint, types, layer order, documentation
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
@@ -33,6 +33,9 @@ check: $(TESTS)  ## formatting, lint, types, layer order
 format: $(TESTS)  ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+screenshots: $(TESTS) chromium  ## take the pictures that the README shows
+	$(BIN)/python tools/screenshots.py
 
 clean:  ## remove the environment and all caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
