@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from convitro import functional
 from convitro.aggregation import Aggregation
 from convitro.anatomy.stages import Chain, PoolGeometry
+from convitro.anatomy.tables import by
 from convitro.geometry import ConvProblem
 
 
@@ -65,6 +65,12 @@ class Convolution:
         return self.problem.output_size(*self.input.shape[-2:])
 
     @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        """(N, C_out, H_out, W_out), with C_out * C_in/groups maps where they are kept apart ("none")."""
+        maps = self.filters * (self.problem.channels_per_filter if self.aggregation.separate else 1)
+        return (self.input.shape[0], maps, *self.output_size)
+
+    @property
     def parameters(self) -> int:
         """Weights, and biases if it has any."""
         return self.problem.parameters(bias=self.bias is not None)
@@ -80,7 +86,7 @@ class Convolution:
         group = filter // (self.filters // self.problem.groups)
         return range(group * count, (group + 1) * count)
 
-    def run(
+    def convolve(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int, aggregation: Any
     ) -> Tensor:
         """The same convolution on some of the channels and filters, or under another aggregation."""
@@ -107,7 +113,7 @@ class Convolution:
         return {
             "name": self.name,
             "input_shape": list(self.input.shape),
-            "output_shape": [self.input.shape[0], self.filters, *self.output_size],
+            "output_shape": list(self.output_shape),
             "kernel_size": list(geometry.kernel_size),
             "stride": list(geometry.stride),
             "padding": list(geometry.padding),
@@ -145,15 +151,3 @@ def describe(problem: ConvProblem) -> str:
     if problem.groups > 1:
         words.append(f"{problem.groups} groups")
     return ", ".join(words)
-
-
-def by(sizes: Sequence[int], *, always: bool = False) -> str:
-    """Sizes in short: "3x8x8"; a pair of equal ones as one number unless `always`.
-
-    Example:
-        >>> by((2, 2)), by((2, 1)), by((2, 2), always=True)
-        ('2', '2x1', '2x2')
-    """
-    if len(sizes) == 2 and sizes[0] == sizes[1] and not always:
-        return str(sizes[0])
-    return "x".join(map(str, sizes))

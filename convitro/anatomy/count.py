@@ -171,16 +171,11 @@ class Accountant(Observer):
 
 def count_macs(func: Function, call: Mapping[str, Any], result: Tensor) -> int:
     """Multiply-accumulates of one call: every weight is used once at each position (and for each image)."""
-    input, weight = call["input"], call["weight"]
+    weight = call["weight"]
     if func in LINEAR:
-        maps, channels_axis = result, -1 if weight.ndim == 2 else None
-    else:
-        maps, channels_axis = (
-            (input if func in TRANSPOSED or call.get("transposed") else result),
-            1 - weight.ndim,
-        )
-    channels = 1 if channels_axis is None else maps.shape[channels_axis]
-    return weight.numel() * (maps.numel() // channels) if channels else 0
+        return weight.numel() * (result.numel() // max(1, result.shape[-1] if weight.ndim == 2 else 1))
+    maps = call["input"] if func in TRANSPOSED or call.get("transposed") else result
+    return weight.numel() * (maps.numel() // maps.shape[1 - weight.ndim])
 
 
 def first_shape(values: Any) -> Shape | None:

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from convitro.anatomy.convolution import by, describe
+from convitro.anatomy.convolution import describe
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.observe import check_input, check_model
-from convitro.anatomy.tables import Table
+from convitro.anatomy.tables import Table, by
 from convitro.anatomy.trace import Tracer
 from convitro.errors import ArgumentError, UnsupportedError, closest
 
@@ -68,7 +68,7 @@ class Anatomy(Mapping[str, LayerAnatomy]):
                 by(layer.weight.shape),
                 *([layer.aggregation.spec] if mixed else []),
                 describe(layer.problem),
-                by((layer.filters, *layer.output_size)),
+                by(layer.output_shape[1:]),
                 ", ".join(map(str, layer.chain.stages)),
             )
             for layer in self.values()
@@ -134,10 +134,8 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     unknown = [name for name in wanted or () if name not in tracer.seen]
     if unknown:
         raise unknown_layers(unknown, tracer.seen)
-    layers_found = (
-        LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced
-    )
-    return Anatomy(type(model).__name__, tuple(layers_found), output)
+    found = [LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced]
+    return Anatomy(type(model).__name__, tuple(found), output)
 
 
 def unknown_layers(names: list[Any], known: list[str]) -> UnknownLayerError:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convitro.aggregation import Aggregation
 from convitro.anatomy.convolution import Convolution
-from convitro.anatomy.tables import Table, number
+from convitro.anatomy.tables import Table, json_numbers, number
 
 SHOWN_CHANNELS = 12
 
@@ -87,7 +87,11 @@ class FilterAnatomy:
 
     def to_dict(self) -> dict[str, Any]:
         """Sizes and the range of every part as JSON types; the maps themselves are tensors, not JSON."""
-        ranges = {name: [float(maps.min()), float(maps.max())] for name, maps in self._parts()}
+        ranges = {
+            name: json_numbers([float(maps.min()), float(maps.max())])
+            for name, maps in self._parts()
+            if maps.numel()
+        }
         return {
             "layer": self.layer.name,
             "filter": self.index,
@@ -139,13 +143,13 @@ class FilterAnatomy:
         return self._maps if self.layer.bias is None else self._maps + self.layer.bias[self.index]
 
     def _run(self, aggregation: Any) -> Tensor:
-        return self.layer.run(self.inputs, self.kernels[None], None, 1, aggregation)
+        return self.layer.convolve(self.inputs, self.kernels[None], None, 1, aggregation)
 
     def _single(self, maps: Tensor) -> Tensor:
         return maps if self.aggregation.separate else maps.squeeze(1)
 
     def _parts(self) -> list[tuple[str, Tensor]]:
-        parts = [("aggregated", self.aggregated), ("+ bias", self.output)]
+        parts = [("aggregated", self.aggregated), ("output", self.output)]
         if any(stage is not self.layer.pool for stage in self.layer.chain.stages):
             parts.append(("activated", self.activated))
         return parts + ([("pooled", self.pooled)] if self.pooled is not None else [])

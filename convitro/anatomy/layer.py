@@ -10,11 +10,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from convitro.aggregation import Aggregation, resolve
-from convitro.anatomy.convolution import Convolution, by, describe
+from convitro.anatomy.convolution import Convolution, describe
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.indexing import checked_index
 from convitro.anatomy.pixel import PixelTrace, trace_pixel
-from convitro.anatomy.tables import Table
+from convitro.anatomy.tables import Table, by
 
 TINY = torch.finfo(torch.float32).tiny
 
@@ -109,7 +109,7 @@ class LayerAnatomy(Convolution):
         """
         if filter is not None:
             return self.filter(filter).aggregated
-        return self.run(self.input, self.weight, None, self.problem.groups, self.aggregation)
+        return self.convolve(self.input, self.weight, None, self.problem.groups, self.aggregation)
 
     def under(self, aggregation: str | Aggregation) -> Float[Tensor, "N C_maps H_out W_out"]:
         """The output, bias included, had the channels been combined that way with the same weights.
@@ -117,7 +117,7 @@ class LayerAnatomy(Convolution):
         Raises:
             ArgumentError: there is no such aggregation.
         """
-        return self.run(self.input, self.weight, self.bias, self.problem.groups, resolve(aggregation))
+        return self.convolve(self.input, self.weight, self.bias, self.problem.groups, resolve(aggregation))
 
     def pixel(self, filter: int, y: int, x: int, image: int = 0) -> PixelTrace:
         """The arithmetic behind one pixel of the output.
@@ -162,7 +162,7 @@ class LayerAnatomy(Convolution):
             ),
         ]
         if not self.aggregation.separate:
-            steps.append(("aggregation", by((images, self.filters, rows, columns)), self.aggregation.spec))
+            steps.append(("aggregation", by(self.output_shape), self.aggregation.spec))
         steps.append(("bias", str(self.filters) if self.bias is not None else "none", ""))
         steps += [(stage.kind, "", str(stage)) for stage in self.chain.stages]
         filters = "1 filter" if self.filters == 1 else f"{self.filters:,} filters"

@@ -102,10 +102,11 @@ def check_model(model: Any, caller: str) -> nn.Module:
             hint="an instance, not its class: add ()" if isinstance(model, type) else "",
         )
     model = getattr(model, "_orig_mod", model)
-    lazy = [name for name, tensor in model.named_parameters() if nn.parameter.is_lazy(tensor)]
+    tensors = (*model.named_parameters(), *model.named_buffers())
+    lazy = [name for name, tensor in tensors if nn.parameter.is_lazy(tensor)]
     if lazy:
         raise ArgumentError(
-            f"{caller}: `model` has lazy parameters without a shape.",
+            f"{caller}: `model` has lazy parameters that have no shape yet.",
             expected="a model whose parameters all have their shapes",
             received=", ".join(lazy[:3]) + (" …" if len(lazy) > 3 else ""),
             hint="call the model once on real data; that fixes them",

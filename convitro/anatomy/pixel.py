@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from convitro.aggregation import Aggregation, operator
 from convitro.anatomy.arithmetic import added, combined, reduced, shortened, wrapped
 from convitro.anatomy.convolution import Convolution
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.tables import number
+from convitro.anatomy.tables import json_numbers, number
 
 SHOWN_CHANNELS, SHOWN_PRODUCTS, SHOWN_TERMS = 4, 9, 8
 
@@ -94,9 +93,8 @@ class PixelTrace:
         }
 
     def __str__(self) -> str:
-        lines = [wrapped(f"{self.layer}, filter {self.filter}, pixel y={self.y} x={self.x}", "")]
-        if self.image:
-            lines[0] += f", image {self.image}"
+        where = f", image {self.image}" if self.image else ""
+        lines = [wrapped(f"{self.layer}, filter {self.filter}, pixel y={self.y} x={self.x}{where}", "")]
         outside = int((~self.inside).sum())
         if outside:
             role = "count as 0" if self._zeros_count else "take no part"
@@ -165,10 +163,14 @@ def trace_pixel(layer: Convolution, filter: int, place: tuple[int, int], image: 
     takes_part = torch.ones_like(inside) if chosen.multiplies_and_adds else inside
     partials = reduce_last(layer.window, products[:, takes_part])
     bias = 0.0 if layer.bias is None else float(layer.bias[filter])
-    separate = layer.aggregation.separate
-    aggregated = (
-        tuple(partials.tolist()) if separate else float(reduce_last(layer.aggregation, partials[None]))
-    )
+    aggregated: float | tuple[float, ...]
+    output: float | tuple[float, ...]
+    if layer.aggregation.separate:
+        aggregated = tuple(partials.tolist())
+        output = tuple(value + bias for value in aggregated)
+    else:
+        aggregated = float(reduce_last(layer.aggregation, partials[None]))
+        output = aggregated + bias
     return PixelTrace(
         layer=layer.name,
         filter=filter,
@@ -183,9 +185,7 @@ def trace_pixel(layer: Convolution, filter: int, place: tuple[int, int], image: 
         partials=partials,
         aggregated=aggregated,
         bias=bias,
-        output=tuple(value + bias for value in aggregated)
-        if isinstance(aggregated, tuple)
-        else aggregated + bias,
+        output=output,
         aggregation=layer.aggregation,
         window=layer.window,
         combine=layer.combine,
@@ -222,11 +222,9 @@ def source_positions(positions: Tensor, size: int, padding_mode: str) -> tuple[T
         found = size - 1 - (size - 1 - positions.abs()).abs()
     else:
         found = positions.clamp(0, size - 1)
-    inside = (
-        (positions >= 0) & (positions < size)
-        if padding_mode == "zeros"
-        else torch.ones_like(positions).bool()
-    )
+    inside = torch.ones_like(positions, dtype=torch.bool)
+    if padding_mode == "zeros":
+        inside = (positions >= 0) & (positions < size)
     return found, inside
 
 
@@ -235,20 +233,10 @@ def reduce_last(aggregation: Aggregation, items: Tensor) -> Tensor:
     if items.shape[1] == 0:
         return items.new_zeros(items.shape[0])
     ones = items.new_ones(1, items.shape[1], 1, 1)
-    return functional.conv2d(items[:, :, None, None], ones, aggregation=aggregation).flatten()
+    with torch.autocast("cpu", enabled=False):
+        return functional.conv2d(items[:, :, None, None], ones, aggregation=aggregation).flatten()
 
 
 def exact(tensor: Tensor) -> Tensor:
     """The same numbers in float64, on the CPU."""
     return tensor.detach().cpu().double()
-
-
-def json_numbers(value: Any) -> Any:
-    """Floats, and nested lists of them, as strict JSON can hold them."""
-    if isinstance(value, Tensor):
-        value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [json_numbers(item) for item in value]
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -46,7 +46,7 @@ class SavedTensor(NamedTuple):
 class ModelState:
     """All that a forward pass may change in a model: tensors, flags, attributes, containers in attributes.
 
-    What stands deeper than that (a list inside a list of an attribute) is not followed.
+    What stands deeper (a list in a list of an attribute) is not followed, nor are sparse tensors copied.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -72,7 +72,7 @@ class ModelState:
                 self._save_tensor(item)
 
     def _save_tensor(self, tensor: Tensor) -> None:
-        if id(tensor) not in self.tensors:
+        if id(tensor) not in self.tensors and tensor.layout is torch.strided and not tensor.is_meta:
             self.tensors[id(tensor)] = saved = SavedTensor.of(tensor)
             if saved.grad is not None:
                 self._save_tensor(saved.grad)

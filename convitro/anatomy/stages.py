@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convitro.anatomy.tables import by
 from convitro.errors import UnsupportedError
 from convitro.functional import switches_of
 
@@ -165,10 +166,14 @@ class PoolGeometry:
         )
 
     def __str__(self) -> str:
-        size = "{}x{}".format(*self.kernel_size)
-        return f"{self.mode} pool {size}" + (
-            "" if self.stride == self.kernel_size else f" stride {self.stride[0]}"
-        )
+        words = [f"{self.mode} pool {by(self.kernel_size, always=True)}"]
+        if self.stride != self.kernel_size:
+            words.append(f"stride {by(self.stride)}")
+        if self.padding != (0, 0):
+            words.append(f"padding {by(self.padding)}")
+        if self.dilation != (1, 1):
+            words.append(f"dilation {by(self.dilation)}")
+        return " ".join(words)
 
 
 Stage = BatchNorm | Activation | PoolGeometry

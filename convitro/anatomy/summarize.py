@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from convitro.anatomy.convolution import by
 from convitro.anatomy.count import Accountant, Row, rows_without_run
 from convitro.anatomy.observe import check_input, check_model
-from convitro.anatomy.tables import Table
+from convitro.anatomy.tables import Table, by
 from convitro.errors import ArgumentError, ShapeError
 from convitro.geometry import check_choice
 

@@ -1,14 +1,18 @@
-"""How results are shown: a table as plain text of at most 80 columns, and as HTML that needs nothing else."""
+"""How results are shown: tables as text of 80 columns and as plain HTML, numbers and sizes in one format."""
 
 from __future__ import annotations
 
 import html
 import io
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
+from torch import Tensor
 
 WIDTH = 80
 
@@ -59,24 +63,43 @@ class Table:
 
     def html(self) -> str:
         """The same as an HTML table: no script, no style sheet, no network; everything escaped."""
-        align = [
-            'style="text-align:' + ("right" if i in self.numeric else "left") + '"'
-            for i in range(len(self.columns))
-        ]
-        head = "".join(
-            f"<th {how}>{html.escape(name)}</th>" for how, name in zip(align, self.columns, strict=True)
+        head = "".join(self._cell("th", index, name) for index, name in enumerate(self.columns))
+        lines = (
+            "".join(self._cell("td", index, text) for index, text in enumerate(row)) for row in self.rows
         )
-        body = "".join(
-            "<tr>"
-            + "".join(f"<td {how}>{html.escape(cell)}</td>" for how, cell in zip(align, row, strict=True))
-            + "</tr>"
-            for row in self.rows
-        )
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         caption = f'<caption style="text-align:left">{html.escape(self.title)}</caption>'
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+
+    def _cell(self, tag: str, column: int, text: str) -> str:
+        side = "right" if column in self.numeric else "left"
+        return f'<{tag} style="text-align:{side}">{html.escape(text)}</{tag}>'
 
 
 def number(value: float) -> str:
     """A number with at most six significant digits: 40404, 0.125, 1.23457e+06."""
     return f"{value:.6g}"
+
+
+def by(sizes: Sequence[int], *, always: bool = False) -> str:
+    """Sizes in short: "3x8x8"; a pair of equal ones as one number unless `always`.
+
+    Example:
+        >>> by((2, 2)), by((2, 1)), by((2, 2), always=True)
+        ('2', '2x1', '2x2')
+    """
+    if len(sizes) == 2 and sizes[0] == sizes[1] and not always:
+        return str(sizes[0])
+    return "x".join(map(str, sizes))
+
+
+def json_numbers(value: Any) -> Any:
+    """Floats, and nested lists of them, as strict JSON can hold them."""
+    if isinstance(value, Tensor):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [json_numbers(item) for item in value]
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -101,7 +101,7 @@ def test_as_json(anatomy: Anatomy) -> None:
     ]
     part: Any = json.loads(json.dumps(anatomy["[bold]"].filter(4).to_dict(), allow_nan=False))
     assert part["channels"] == [4, 5, 6, 7]
-    assert set(part["ranges"]) == {"aggregated", "+ bias", "activated"}
+    assert set(part["ranges"]) == {"aggregated", "output", "activated"}
 
 
 def test_an_anatomy_is_a_mapping_and_frozen(anatomy: Anatomy) -> None:
