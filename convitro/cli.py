@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from typer import Argument, Option
 
 from convitro.errors import ArgumentError, ConvitroError
 
@@ -21,24 +22,35 @@ if TYPE_CHECKING:
 
 EMBEDDED = "convitro.models:small_vgg"
 
+
 MODEL = Annotated[
     str | None,
-    typer.Argument(
+    Argument(
         metavar="MODEL",
-        show_default=False,
         help='"module:callable", or a file of weights with --arch. Default: the embedded network.',
     ),
 ]
 ARCH = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODULE:CALLABLE", show_default=False, help="What builds the network of a file of weights."
+    str | None, Option(metavar="MODULE:CALLABLE", help="What builds the network of a file of weights.")
+]
+INPUT = Annotated[str | None, Option("--input", metavar="CxHxW", help="Input size, such as 3x32x32.")]
+IMAGE = Annotated[
+    str | None, Option(metavar="FILE", help="A picture, or a bundled one's name. Default: cat.")
+]
+CLASSES = Annotated[str | None, Option(metavar="FILE", help="Names of the classes, one per line.")]
+MEAN = Annotated[
+    str,
+    Option(
+        metavar="NUMBERS", help="Subtracted from values 0..1; one number or one per channel: 0.5,0.5,0.5."
     ),
 ]
-INPUT = Annotated[
-    str | None,
-    typer.Option("--input", metavar="CxHxW", show_default=False, help="Input size, such as 3x32x32."),
+STD = Annotated[str, Option(metavar="NUMBERS", help="What then divides them.")]
+HOST = Annotated[str, Option(metavar="HOST", help="Interface to listen on.")]
+PORT = Annotated[int, Option(metavar="PORT", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+BROWSE = Annotated[
+    bool, Option("--browse/--no-browse", help="Open a browser where there is one.", show_default=False)
 ]
+JSON = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
 app = typer.Typer(
     help="Convolution layers you can see through: every map, every number.",
@@ -65,7 +77,7 @@ def print_version(wanted: bool) -> None:
 def convitro(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and stop."),
+        Option("--version", callback=print_version, is_eager=True, help="Print the version and stop."),
     ] = False,
 ) -> None:
     pass
@@ -74,33 +86,15 @@ def convitro(
 @app.command()
 def explore(
     model: MODEL = None,
-    image: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="A picture, or the name of a bundled one. Default: cat."
-        ),
-    ] = None,
+    image: IMAGE = None,
     arch: ARCH = None,
     input: INPUT = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", show_default=False, help="Names of the classes, one per line."),
-    ] = None,
-    mean: Annotated[
-        str,
-        typer.Option(
-            metavar="NUMBERS", help="Subtracted from values 0..1; 1 number or 1 per channel: 0.5,0.5,0.5."
-        ),
-    ] = "0",
-    std: Annotated[str, typer.Option(metavar="NUMBERS", help="What then divides them.")] = "1",
-    host: Annotated[str, typer.Option(metavar="HOST", help="Interface to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
-    ] = 0,
-    browse: Annotated[
-        bool,
-        typer.Option("--browse/--no-browse", help="Open a browser where there is one.", show_default=False),
-    ] = True,
+    classes: CLASSES = None,
+    mean: MEAN = "0",
+    std: STD = "1",
+    host: HOST = "127.0.0.1",
+    port: PORT = 0,
+    browse: BROWSE = True,
 ) -> None:
     """Open a network in the browser: each filter, map and number.
 
@@ -123,7 +117,7 @@ def summary(
     model: MODEL = None,
     arch: ARCH = None,
     input: INPUT = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Print a network's layers with output shapes, parameters and MACs.
 
