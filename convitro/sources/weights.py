@@ -110,12 +110,16 @@ def read_pickled(path: Path) -> object:
 
 
 def damaged(path: Path) -> LoadError:
-    with path.open("rb") as file:
-        start = file.read(8)
+    try:
+        with path.open("rb") as file:
+            data = file.read(8)
+        received = f"{path.stat().st_size} bytes" + (f" that begin with {data!r}" if data else "")
+    except OSError as error:  # not damaged, but out of reach
+        received = str(error)
     return LoadError(
         f'load: "{path}" cannot be read as weights.',
         expected="a safetensors file, or a state dict saved with torch.save",
-        received=f"{path.stat().st_size} bytes" + (f" that begin with {start!r}" if start else ""),
+        received=received,
         hint="a damaged or incomplete file: save or download it again",
     )
 

@@ -175,6 +175,19 @@ def test_code_in_a_file_is_never_run(tmp_path: Path, name: str, plain: bool, pro
     assert not mark.exists()
 
 
+def test_a_file_out_of_reach_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save(small().state_dict(), path)
+
+    def refuse(*args: object, **settings: object) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("torch.load", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(LoadError, match=r"cannot be read as weights[\s\S]*Permission denied"):
+        load(path, arch=small)
+
+
 def test_a_whole_pickled_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save(small(), path)
