@@ -11,6 +11,7 @@ import webbrowser
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 
 from convitro.errors import ArgumentError
 from convitro.explorer.app import create_app
@@ -51,17 +52,22 @@ def serve(
         print(f"Convitro explorer: {address}\nPress Ctrl-C to stop.", flush=True)
         if browse and has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        settings = uvicorn.Config(
-            app,
-            log_level="warning",
-            ws="none",  # the page needs no websockets
-            access_log=False,  # the first address of a session holds the token
-            server_header=False,
-            date_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=2,
-        )
-        uvicorn.Server(settings).run(sockets=[listener])
+        web_server(app).run(sockets=[listener])
+
+
+def web_server(app: Starlette) -> uvicorn.Server:
+    """The server of an application, not yet running."""
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        ws="none",  # the page needs no websockets
+        access_log=False,  # the first address of a session holds the token
+        server_header=False,
+        date_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=2,
+    )
+    return uvicorn.Server(settings)
 
 
 def bound_socket(host: str, port: int) -> socket.socket:

@@ -32,8 +32,18 @@ def page_files() -> dict[str, PageFile]:
         'text/javascript; charset=utf-8'
     """
     folder = Path(__file__).parent
-    return {
+    found = {
         file.relative_to(folder).as_posix(): PageFile(file.read_bytes(), MEDIA_TYPES[file.suffix])
         for file in sorted(folder.rglob("*"))
         if file.suffix in MEDIA_TYPES
     }
+    page = found["index.html"]
+    return {**found, "index.html": PageFile(with_preloads(page.content, list(found)), page.media_type)}
+
+
+def with_preloads(page: bytes, names: list[str]) -> bytes:
+    """`page` with a hint for every module, so that a browser asks for all at once and not import by import."""
+    modules = [name for name in names if name.endswith((".js", ".mjs"))]
+    links = "".join(f'<link rel="modulepreload" href="view/{name}" />\n    ' for name in modules)
+    start = b'<script type="module"'
+    return page.replace(start, links.encode() + start)

@@ -45,9 +45,14 @@ function ColumnHeads() {
       <${Legend} scale=${shared ? inputScale(layer, inputs, null) : null} /></span>
     <span class="head" data-column="patch"><${Term} word="patch" /><span class="legend">${Math.max(...layer.kernel_size) > 3 ? "click for numbers" : "as the channel"}</span></span>
     <span class="head" data-column="kernel"><${Term} word="kernel" /><${Legend} scale=${scale(limits.kernels)} /></span>
-    <span class="head" data-column="products"><${Term} word="product">products</${Term}><${Legend} scale=${scale(productLimit.value)} /></span>
+    <span class="head" data-column="products"><${Term} word="product">products</${Term}><${ProductLegend} /></span>
     <span class="head" data-column="partial"><${Term} word="partial map" /><${Legend} scale=${scale(limits.partial_maps)} /></span>
   </div>`;
+}
+
+/** Alone, because it follows the pointer. */
+function ProductLegend() {
+  return html`<${Legend} scale=${sharedScale.value ? { kind: "diverging", limit: productLimit.value } : null} />`;
 }
 
 /** Page buttons, where a filter reads more channels than one page holds. */

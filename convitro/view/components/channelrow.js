@@ -1,58 +1,76 @@
 /** One channel's way through the filter: its map, the patch under the kernel, the kernel, the products, its partial map. */
 
+import { useRef } from "preact/hooks";
+import { mapOf } from "../data/document.js";
 import { COMBINE_SIGNS } from "../numbers/arithmetic.js";
 import { format } from "../numbers/format.js";
 import { channelName, inputScale, signedScale } from "../numbers/scale.js";
 import { outputNear } from "../numbers/window.js";
 import { hover, pin } from "../state/actions.js";
-import { partsOf, productLimit } from "../state/parts.js";
+import { kernelScale, partsOf, patchScale, productScale } from "../state/parts.js";
 import { chain, detailed, place, sharedScale } from "../state/store.js";
 import { html } from "./html.js";
-import { MapView } from "./map.js";
+import { MapView, pixelMark } from "./map.js";
 import { Matrix } from "./matrix.js";
+import { useVisible } from "./visible.js";
 
 /**
  * @param {{channel: number, index: number, first: boolean}} props the channel's number in the input, its place on this
  *   page, and whether it is the first row: that one is the tab stop, arrow keys lead to the others
  */
 export function ChannelRow({ channel, index, first }) {
-  const parts = partsOf(index);
-  if (!parts) return null;
-  const { input, partial, value, patch, kernel, product, outside } = parts;
+  const row = useRef(null);
+  const visible = useVisible(row);
   const { layer, inputs, document } = chain.value;
-  const name = channelName(layer, channel);
-  const { pixel, window } = place.value;
+  if (index >= inputs.channels.length) return null;
+  const [input, partial] = [mapOf(inputs.arrays.inputs, index), mapOf(document.arrays.partial_maps, index)];
   const shared = sharedScale.value;
-  const ofInput = inputScale(layer, inputs, shared ? null : input);
-  const ofKernel = signedScale(shared ? document.limits.kernels : null, kernel);
-  const box = (at) => ({ top: at.y, left: at.x, height: 1, width: 1 });
+  const name = channelName(layer, channel);
   const label = layer.raw_input ? name : `channel ${name}`;
-  return html`<div class="channel-row" role="group" aria-label=${label} data-index=${index}>
+  const follow = (read) => () => (visible.value ? read() : []);
+  return html`<div ref=${row} class="channel-row" role="group" aria-label=${label} data-index=${index}>
     <span class="channel-name" data-channel=${layer.raw_input ? name : ""}>${layer.raw_input ? name : html`<small>ch</small> ${name}`}</span>
     <div class="column" data-column="input" data-caption="channel">
       <${MapView}
-        values=${input} size=${layer.input_size} scale=${ofInput} label="${label}, the input"
-        marks=${[{ box: window, kind: "window" }]}
+        values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
+        marks=${follow(() => [{ box: place.value.window, kind: "window" }])}
         onPoint=${(at) => hover(at && outputNear(layer, at))} onPin=${(at) => pin(outputNear(layer, at))}
       />
-      <${Magnifier} window=${window} size=${layer.input_size} kernel=${layer.kernel_size} />
+      <${Magnifier} visible=${visible} />
     </div>
-    <button type="button" class="products" aria-label="${label}: write out the products" tabindex=${first ? 0 : -1}
-      onKeyDown=${toNeighbour} onClick=${() => (detailed.value = index)}>
-      <span class="column" data-column="patch" data-caption="patch"><${Matrix} values=${patch} size=${layer.kernel_size} scale=${ofInput} outside=${outside} label="patch" /></span>
-      <span class="sign" data-long=${COMBINE_SIGNS[layer.combine].length > 1} aria-hidden="true">${COMBINE_SIGNS[layer.combine]}</span>
-      <span class="column" data-column="kernel" data-caption="kernel"><${Matrix} values=${kernel} size=${layer.kernel_size} scale=${ofKernel} label="kernel" /></span>
-      <span class="sign" aria-hidden="true">=</span>
-      <span class="column" data-column="products" data-caption="products"><${Matrix} values=${product} size=${layer.kernel_size} scale=${signedScale(shared ? productLimit.value : null, product)} outside=${outside} label="products" /></span>
-    </button>
+    <${Products} index=${index} label=${label} first=${first} visible=${visible} />
     <div class="column" data-column="partial" data-caption="partial map">
       <${MapView}
         values=${partial} size=${layer.output_size} scale=${signedScale(shared ? document.limits.partial_maps : null, partial)}
-        label="${label}, partial map" marks=${[{ box: box(pixel), kind: "pixel" }]} onPoint=${hover} onPin=${pin}
+        label="${label}, partial map" marks=${follow(() => [pixelMark(place.value.pixel)])} onPoint=${hover} onPin=${pin}
       />
     </div>
-    <span class="partial-value" data-sign=${value < 0 ? "negative" : "positive"}>${format(value)}</span>
+    <${PartialValue} index=${index} visible=${visible} />
   </div>`;
+}
+
+/** Patch, kernel and products, and the way to all their digits. */
+function Products({ index, label, first, visible }) {
+  const { layer } = chain.value;
+  const sign = COMBINE_SIGNS[layer.combine];
+  const parts = () => (visible.value ? partsOf(index) : null);
+  const matrix = (name, read) => html`<span class="column" data-column=${name} data-caption=${name}>
+    <${Matrix} size=${layer.kernel_size} label=${name} read=${() => parts() && read(parts())} />
+  </span>`;
+  return html`<button type="button" class="products" aria-label="${label}: write out the products" tabindex=${first ? 0 : -1}
+    onKeyDown=${toNeighbour} onClick=${() => (detailed.value = index)}>
+    ${matrix("patch", ({ patch, outside, input }) => ({ values: patch, outside, scale: patchScale(input) }))}
+    <span class="sign" data-long=${sign.length > 1} aria-hidden="true">${sign}</span>
+    ${matrix("kernel", ({ kernel }) => ({ values: kernel, scale: kernelScale(kernel) }))}
+    <span class="sign" aria-hidden="true">=</span>
+    ${matrix("products", ({ product, outside }) => ({ values: product, outside, scale: productScale(product) }))}
+  </button>`;
+}
+
+function PartialValue({ index, visible }) {
+  if (!visible.value) return html`<span class="partial-value"></span>`;
+  const { value } = partsOf(index) ?? { value: 0 };
+  return html`<span class="partial-value" data-sign=${value < 0 ? "negative" : "positive"}>${format(value)}</span>`;
 }
 
 /** Up and down lead to the products of the rows above and below. */
@@ -64,18 +82,21 @@ function toNeighbour(event) {
   next.querySelector(".products").focus();
 }
 
-const GAP = 0.24; // of a map's width, between a channel and its patch; the same number as in chain.css
+const GAP = 0.24; // of a map's width, between a channel and its patch; the same number as in tokens.css
 
 /** Lines from the window on the channel to the enlarged patch beside it. */
-function Magnifier({ window, size: [height, width], kernel: [kh, kw] }) {
+function Magnifier({ visible }) {
+  if (!visible.value) return null;
+  const { input_size: [height, width], kernel_size: [kh, kw] } = chain.value.layer;
+  const { window } = place.value;
   const side = Math.max(height, width);
   const along = (at, count) => (Math.min(Math.max(at, 0), count) + (side - count) / 2) / side;
   const right = along(window.left + window.width, width);
   const top = along(window.top, height);
   const bottom = along(window.top + window.height, height);
   const inset = (1 - kh / Math.max(kh, kw)) / 2;
-  const corner = (from, to) => `M${right} ${from}L${1 + GAP} ${to}`;
+  const line = (from, to) => `M${right} ${from}L${1 + GAP} ${to}`;
   return html`<svg class="magnifier" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
-    <path d="${corner(top, inset)}${corner(bottom, 1 - inset)}" />
+    <path d="${line(top, inset)}${line(bottom, 1 - inset)}" />
   </svg>`;
 }

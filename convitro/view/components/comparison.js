@@ -1,12 +1,13 @@
 /** How a filter with another aggregation differs from the trained one. */
 
+import { useMemo } from "preact/hooks";
 import { compare } from "../numbers/arithmetic.js";
 import { format } from "../numbers/format.js";
 import { signedScale } from "../numbers/scale.js";
 import { hover, pin } from "../state/actions.js";
 import { aggregationWord, chain, place, sharedScale } from "../state/store.js";
 import { html } from "./html.js";
-import { MapView } from "./map.js";
+import { MapView, pixelMark } from "./map.js";
 
 export function Comparison() {
   const { layer, document } = chain.value;
@@ -18,31 +19,39 @@ export function Comparison() {
   }
   const { activated, trained_activated: trained } = document.arrays;
   if (!trained) return null; // trained with its maps kept apart: no one map to compare with
-  const { difference, limit, mean, correlation } = compare(activated.values, trained.values);
-  const { pixel } = place.value;
-  const common = {
-    size: layer.output_size,
-    marks: [{ box: { top: pixel.y, left: pixel.x, height: 1, width: 1 }, kind: "pixel" }],
-    onPoint: hover,
-    onPin: pin,
-  };
-  const at = pixel.y * layer.output_size[1] + pixel.x;
+  return html`<${Difference} shown=${activated.values} trained=${trained.values} />`;
+}
+
+function Difference({ shown, trained }) {
+  const { layer, document } = chain.value;
+  const { name } = aggregationWord.value;
   const shared = sharedScale.value;
-  const own = (values, most) => signedScale(shared ? most : null, values);
-  const { limits } = document;
+  const { difference, limit, mean, correlation } = useMemo(() => compare(shown, trained), [shown, trained]);
+  const scale = (values, most) => signedScale(shared ? most : null, values);
+  const columns = [
+    { title: name, values: shown, scale: scale(shown, document.limits.results), sign: "−" },
+    { title: layer.aggregation, values: trained, scale: scale(trained, document.limits.trained_results), sign: "=" },
+    { title: "difference", values: difference, scale: signedScale(limit, []) },
+  ];
   return html`<div class="comparison">
-    <h3>Feature map: ${aggregationWord.value.name} against ${layer.aggregation}, as trained</h3>
-    <div class="comparison-maps">
-      <figure><figcaption>${aggregationWord.value.name}</figcaption>
-        <${MapView} ...${common} values=${activated.values} scale=${own(activated.values, limits.results)} label="with ${aggregationWord.value.name}" /><output>${format(activated.values[at])}</output></figure>
-      <span class="sign" aria-hidden="true">−</span>
-      <figure><figcaption>${layer.aggregation}</figcaption>
-        <${MapView} ...${common} values=${trained.values} scale=${own(trained.values, limits.trained_results)} label="as trained" /><output>${format(trained.values[at])}</output></figure>
-      <span class="sign" aria-hidden="true">=</span>
-      <figure><figcaption>difference</figcaption>
-        <${MapView} ...${common} values=${difference} scale=${signedScale(limit, [])} label="difference" /><output>${format(difference[at])}</output></figure>
-    </div>
+    <h3>Feature map: ${name} against ${layer.aggregation}, as trained</h3>
+    <div class="comparison-maps">${columns.map((column) => html`<${Compared} ...${column} />`)}</div>
     <p class="muted">Mean |difference| <b class="number">${format(mean)}</b>, largest <b class="number">${format(limit)}</b>;
       correlation of the two maps <b class="number">${Number.isNaN(correlation) ? "none" : format(correlation)}</b>.</p>
   </div>`;
+}
+
+function Compared({ title, values, scale, sign }) {
+  const size = chain.value.layer.output_size;
+  return html`<figure>
+      <figcaption>${title}</figcaption>
+      <${MapView} values=${values} size=${size} scale=${scale} label="feature map, ${title}" marks=${() => [pixelMark(place.value.pixel)]} onPoint=${hover} onPin=${pin} />
+      <${Value} values=${values} width=${size[1]} />
+    </figure>
+    ${sign && html`<span class="sign" aria-hidden="true">${sign}</span>`}`;
+}
+
+function Value({ values, width }) {
+  const { y, x } = place.value.pixel;
+  return html`<output>${format(values[y * width + x])}</output>`;
 }

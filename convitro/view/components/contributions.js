@@ -56,10 +56,10 @@ function Order() {
 function draw(canvas, values, colours) {
   const ratio = window.devicePixelRatio || 1;
   const width = canvas.clientWidth;
-  canvas.width = width * ratio;
-  canvas.height = HEIGHT * ratio;
+  if (canvas.width !== Math.round(width * ratio)) [canvas.width, canvas.height] = [Math.round(width * ratio), HEIGHT * ratio];
   const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, HEIGHT);
   const limit = limitOf(values) || 1;
   const table = colourTable("diverging", colours);
   const slot = width / values.length;

@@ -2,9 +2,9 @@
 
 import { COMBINE_SIGNS } from "../numbers/arithmetic.js";
 import { format } from "../numbers/format.js";
-import { channelName, inputScale, signedScale } from "../numbers/scale.js";
-import { partsOf, productLimit } from "../state/parts.js";
-import { chain, detailed, place, sharedScale } from "../state/store.js";
+import { channelName } from "../numbers/scale.js";
+import { kernelScale, partsOf, patchScale, productScale } from "../state/parts.js";
+import { chain, detailed, place } from "../state/store.js";
 import { Dialog } from "./dialog.js";
 import { html } from "./html.js";
 import { Matrix } from "./matrix.js";
@@ -13,21 +13,18 @@ export function DetailDialog() {
   const parts = partsOf(detailed.value);
   if (!parts) return null;
   const { channel, input, kernel, patch, product, outside, value } = parts;
-  const { layer, inputs, document } = chain.value;
+  const { layer } = chain.value;
   const { pixel } = place.value;
   const name = layer.raw_input ? channelName(layer, channel) : `channel ${channel}`;
-  const shared = sharedScale.value;
-  const common = { size: layer.kernel_size, numbers: true };
+  const matrix = (label, content) => html`<figure><figcaption>${label}</figcaption>
+    <${Matrix} large=${true} size=${layer.kernel_size} label=${label} read=${() => content} /></figure>`;
   return html`<${Dialog} class="detail" title="${name} at row ${pixel.y}, column ${pixel.x}" onClose=${() => (detailed.value = null)}>
     <div class="detail-matrices" data-side=${Math.max(...layer.kernel_size)}>
-      <figure><figcaption>patch</figcaption>
-        <${Matrix} ...${common} values=${patch} outside=${outside} scale=${inputScale(layer, inputs, shared ? null : input)} label="patch" /></figure>
+      ${matrix("patch", { values: patch, outside, scale: patchScale(input) })}
       <span class="sign" aria-hidden="true">${COMBINE_SIGNS[layer.combine]}</span>
-      <figure><figcaption>kernel</figcaption>
-        <${Matrix} ...${common} values=${kernel} scale=${signedScale(shared ? document.limits.kernels : null, kernel)} label="kernel" /></figure>
+      ${matrix("kernel", { values: kernel, scale: kernelScale(kernel) })}
       <span class="sign" aria-hidden="true">=</span>
-      <figure><figcaption>products</figcaption>
-        <${Matrix} ...${common} values=${product} outside=${outside} scale=${signedScale(shared ? productLimit.value : null, product)} label="products" /></figure>
+      ${matrix("products", { values: product, outside, scale: productScale(product) })}
     </div>
     <p>${layer.window === "sum" ? "All products added" : `The ${layer.window} of the products`}: <b class="number">${format(value)}</b>,
       one pixel of the partial map.</p>

@@ -31,15 +31,29 @@ function LayerCard({ layer }) {
   const document = layerMaps.value[layer.name];
   const shared = sharedScale.value;
   const colours = theme.value;
-  const selected = layer.name === layerName.value ? filterIndex.value : -1;
   useEffect(() => {
-    if (document) drawMosaic(canvas.current, document, { shared, colours, selected: selected * mapsPerFilter(layer, document) });
-  }, [document, shared, colours, selected]);
+    if (document) drawMosaic(canvas.current, document, shared, colours);
+  }, [document, shared, colours]);
   return html`
     <span class="layer-title" title=${layer.name}><b>${layer.name}</b></span>
-    <canvas ref=${canvas} class="mosaic" data-ready=${Boolean(document)} aria-hidden="true"></canvas>
-    <span class="layer-facts">${layer.in_channels} → <b>${layer.out_channels}</b> · ${layer.kernel_size.join("×")}${layer.pool && html`<span class="pooled-mark" title="then pooled">▾${layer.pool.stride[0]}</span>`}</span>
+    <span class="mosaic" data-ready=${Boolean(document)}>
+      <canvas ref=${canvas} aria-hidden="true"></canvas>
+      ${document && layer.name === layerName.value && html`<${Chosen} layer=${layer} document=${document} />`}
+    </span>
+    <span class="layer-facts">
+      ${layer.in_channels} → <b>${layer.out_channels}</b> · ${layer.kernel_size.join("×")}
+      ${layer.pool && html`<span class="pooled-mark" title="then pooled">▾${layer.pool.stride[0]}</span>`}
+    </span>
   `;
+}
+
+/** The frame around the chosen filter's map. */
+function Chosen({ layer, document }) {
+  const [count, ...size] = document.arrays.maps.shape;
+  const place = grid(count, size);
+  const { x, y } = tileCorner(place, filterIndex.value * mapsPerFilter(layer, document));
+  const style = { left: `${x}px`, top: `${y}px`, width: `${place.width}px`, height: `${place.height}px` };
+  return html`<i class="mosaic-chosen" style=${style}></i>`;
 }
 
 /** Columns, rows and tile side that fill a card with so many maps. */
@@ -56,7 +70,14 @@ function grid(count, [height, width]) {
   return { columns, width: tile, height: tile / aspect, left: (WIDTH - columns * (tile + GAP) + GAP) / 2, top: (HEIGHT - rows * (tile / aspect + GAP) + GAP) / 2 };
 }
 
-function drawMosaic(canvas, document, { shared, colours, selected }) {
+function tileCorner(place, index) {
+  return {
+    x: place.left + (index % place.columns) * (place.width + GAP),
+    y: place.top + Math.floor(index / place.columns) * (place.height + GAP),
+  };
+}
+
+function drawMosaic(canvas, document, shared, colours) {
   const ratio = window.devicePixelRatio || 1;
   canvas.width = WIDTH * ratio;
   canvas.height = HEIGHT * ratio;
@@ -68,14 +89,8 @@ function drawMosaic(canvas, document, { shared, colours, selected }) {
   const tile = new OffscreenCanvas(columns, rows);
   for (let index = 0; index < count; index += 1) {
     tile.getContext("2d").putImageData(smallMap(document, index, shared, colours), 0, 0);
-    const x = place.left + (index % place.columns) * (place.width + GAP);
-    const y = place.top + Math.floor(index / place.columns) * (place.height + GAP);
+    const { x, y } = tileCorner(place, index);
     context.drawImage(tile, x, y, place.width, place.height);
-    if (index === selected) {
-      context.strokeStyle = getComputedStyle(canvas).getPropertyValue("--accent");
-      context.lineWidth = 2;
-      context.strokeRect(x - 0.5, y - 0.5, place.width + 1, place.height + 1);
-    }
   }
 }
 

@@ -8,46 +8,52 @@ import { html } from "./html.js";
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /**
- * @typedef {{box: {top: number, left: number, height: number, width: number}, kind: string}} Mark
+ * @typedef {{y: number, x: number}} Pixel
+ * @typedef {{box: {top: number, left: number, height: number, width: number}, kind: "pixel" | "window"}} Mark
  * @param {{
  *   values: ArrayLike<number>, size: [number, number], scale: import("../numbers/colour.js").Scale, label: string,
- *   marks?: Mark[], dots?: {y: number, x: number}[], at?: {y: number, x: number}, focusable?: boolean,
- *   onPoint?: (pixel: {y: number, x: number} | null) => void, onPin?: (pixel: {y: number, x: number}) => void,
- *   onHome?: () => void
- * }} props `at` is the pixel that the arrow keys start from
+ *   marks: () => Mark[], dots?: Pixel[], onPoint: (pixel: Pixel | null) => void, onPin: (pixel: Pixel) => void,
+ *   keys?: {at: () => Pixel, onHome: () => void}
+ * }} props `marks` is asked again whenever a signal that it reads changes; `keys` makes the map a tab stop with arrow keys
  */
-export function MapView(props) {
-  const { values, size, scale, label, marks = [], dots, focusable = false } = props;
+export function MapView({ values, size, scale, label, marks, dots, onPoint, onPin, keys }) {
   const [height, width] = size;
   const canvas = useRef(null);
   const colours = theme.value;
   const scaleKey = Object.values(scale).join();
   useEffect(() => paint(canvas.current, values, size, scale, colours), [values, scaleKey, colours]);
-
-  const shape = useRef(null);
-  useEffect(() => {
-    const side = Math.max(height, width);
-    shape.current.style.width = `${(width / side) * 100}%`;
-    shape.current.style.height = `${(height / side) * 100}%`;
-  }, [height, width]);
-
+  const side = Math.max(height, width);
+  const role = keys ? { role: "application", "aria-roledescription": "map", tabindex: 0 } : { role: "img" };
   return html`<div class="map">
     <div
-      ref=${shape}
       class="map-shape"
-      ...${focusable ? { role: "application", "aria-roledescription": "map", tabindex: 0 } : { role: "img" }}
+      ...${role}
       aria-label=${label}
-      data-fine=${Math.max(height, width) > 80}
-      onPointerMove=${(event) => event.pointerType !== "touch" && props.onPoint?.(pixelUnder(event, size))}
-      onPointerLeave=${() => props.onPoint?.(null)}
-      onClick=${(event) => props.onPin?.(pixelUnder(event, size))}
-      onKeyDown=${focusable ? (event) => onKey(event, props) : undefined}
+      data-fine=${side > 80}
+      style=${{ width: `${(width / side) * 100}%`, height: `${(height / side) * 100}%` }}
+      onPointerMove=${(event) => event.pointerType !== "touch" && onPoint(pixelUnder(event, size))}
+      onPointerLeave=${() => onPoint(null)}
+      onClick=${(event) => onPin(pixelUnder(event, size))}
+      onKeyDown=${keys && ((event) => onKey(event, keys, onPin))}
     >
       <canvas ref=${canvas}></canvas>
       ${dots && html`<${Dots} dots=${dots} size=${size} />`}
-      ${marks.map((mark) => html`<i class="mark" data-kind=${mark.kind} style=${markStyle(mark.box, size)}></i>`)}
+      <${Marks} marks=${marks} size=${size} />
     </div>
   </div>`;
+}
+
+/** The marks alone, so that moving them paints nothing else anew. */
+function Marks({ marks, size: [height, width] }) {
+  return marks().map(({ box, kind }, index) => {
+    const style = {
+      left: `${(box.left / width) * 100}%`,
+      top: `${(box.top / height) * 100}%`,
+      width: `${(box.width / width) * 100}%`,
+      height: `${(box.height / height) * 100}%`,
+    };
+    return html`<i key=${index} class="mark" data-kind=${kind} style=${style}></i>`;
+  });
 }
 
 /** Small dots in the middle of pixels, many at once. */
@@ -58,13 +64,13 @@ function Dots({ dots, size: [height, width] }) {
   </svg>`;
 }
 
-function markStyle(box, [height, width]) {
-  return {
-    left: `${((box.left + box.width / 2) / width) * 100}%`,
-    top: `${((box.top + box.height / 2) / height) * 100}%`,
-    width: `${(box.width / width) * 100}%`,
-    height: `${(box.height / height) * 100}%`,
-  };
+/**
+ * The mark of one pixel.
+ * @param {Pixel} pixel
+ * @returns {Mark}
+ */
+export function pixelMark({ y, x }) {
+  return { box: { top: y, left: x, height: 1, width: 1 }, kind: "pixel" };
 }
 
 /** The pixel of a map that a pointer is over. */
@@ -77,12 +83,13 @@ function pixelUnder(event, [height, width]) {
   };
 }
 
-function onKey(event, { at, onPin, onHome }) {
+function onKey(event, { at, onHome }, onPin) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const step = STEPS[event.key];
   if (step) {
+    const { y, x } = at();
     const far = event.shiftKey ? 5 : 1;
-    onPin({ y: at.y + step[0] * far, x: at.x + step[1] * far });
+    onPin({ y: y + step[0] * far, x: x + step[1] * far });
   } else if (event.key === "Home") onHome();
   else return;
   event.preventDefault();

@@ -1,5 +1,7 @@
 /** A small matrix of numbers as coloured cells, with the numbers in them where they fit. */
 
+import { useSignalEffect } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { cellColours } from "../numbers/colour.js";
 import { format, formatShort } from "../numbers/format.js";
 import { theme } from "../state/store.js";
@@ -9,25 +11,41 @@ const LARGEST_WITH_NUMBERS = 3; // in a row's small cells
 const LARGEST_IN_FULL = 7; // in a dialog's large cells
 
 /**
- * @param {{
- *   values: ArrayLike<number>, size: [number, number], scale: import("../numbers/colour.js").Scale, label: string,
- *   outside?: Uint8Array, numbers?: boolean
- * }} props `outside` marks cells that padding supplied; `numbers`: all digits, the cells are large
+ * @typedef {{values: ArrayLike<number>, scale: import("../numbers/colour.js").Scale, outside?: Uint8Array}} Content
+ * @param {{read: () => Content | null, size: [number, number], label: string, large?: boolean}} props `read` is asked
+ *   again whenever a signal that it reads changes, and says null where nothing should change; cells are then written
+ *   directly, because hundreds of them follow the pointer. `outside` marks what padding supplied
  */
-export function Matrix({ values, size: [rows, columns], scale, label, outside, numbers }) {
+export function Matrix({ read, size: [rows, columns], label, large = false }) {
+  const matrix = useRef(null);
   const side = Math.max(rows, columns);
-  const withNumbers = numbers || side <= LARGEST_WITH_NUMBERS;
-  const write = numbers && side <= LARGEST_IN_FULL ? format : (value) => formatShort(value, scale.limit);
-  const cells = Array.from(values, (value, at) => {
-    const skipped = Number.isNaN(value) && outside?.[at];
-    const { background, text } = cellColours(skipped ? 0 : value, scale, theme.value);
-    return html`<span
-      class="cell"
-      data-outside=${outside?.[at] === 1}
-      style=${{ backgroundColor: background, color: text }}
-      title=${skipped ? "outside the image" : format(value)}
-    >${withNumbers && (skipped ? "" : write(value))}</span>`;
+  const newest = useRef(read);
+  newest.current = read;
+  useSignalEffect(() => {
+    const content = newest.current();
+    if (content) fill(matrix.current.children, content, { theme: theme.value, write: writer(side, large) });
   });
+  const cells = Array.from({ length: rows * columns }, (_, at) => html`<span key=${at} class="cell"></span>`);
   const style = { gridTemplateColumns: `repeat(${columns}, 1fr)`, "--side": side };
-  return html`<span class="matrix" role="img" aria-label=${label} data-side=${side} style=${style}>${cells}</span>`;
+  return html`<span ref=${matrix} class="matrix" role="img" aria-label=${label} style=${style}>${cells}</span>`;
+}
+
+/** How numbers are written in the cells: in full, short, or not at all. */
+function writer(side, large) {
+  if (large && side <= LARGEST_IN_FULL) return format;
+  return large || side <= LARGEST_WITH_NUMBERS ? formatShort : () => "";
+}
+
+function fill(cells, { values, scale, outside }, { theme: colours, write }) {
+  for (let at = 0; at < values.length; at += 1) {
+    const cell = cells[at];
+    const value = values[at];
+    const skipped = Number.isNaN(value) && outside?.[at] === 1;
+    const { background, text } = cellColours(skipped ? 0 : value, scale, colours);
+    const words = skipped ? "" : write(value, scale.limit);
+    if (cell.textContent !== words) cell.textContent = words;
+    cell.style.backgroundColor = background;
+    cell.style.color = text;
+    cell.dataset.outside = outside?.[at] === 1;
+  }
 }

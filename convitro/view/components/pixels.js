@@ -1,6 +1,6 @@
 /** Pictures and quantised maps drawn on canvases. */
 
-import { colourTable } from "../numbers/colour.js";
+import { coloured } from "../numbers/colour.js";
 import { mapOf } from "../data/document.js";
 
 /**
@@ -29,15 +29,9 @@ export function drawPicture(canvas, { values, shape: [height, width, channels] }
  */
 export function smallMap({ arrays: { maps, limits } }, index, shared, theme) {
   const [, height, width] = maps.shape;
-  const table = colourTable("diverging", theme);
   const share = shared ? limits.values[index] / (maximum(limits.values) || 1) : 1;
-  const image = new ImageData(width, height);
-  mapOf(maps, index).forEach((byte, i) => {
-    const row = Math.round(127.5 + ((byte - 128) / 127) * share * 127.5) * 3;
-    image.data.set(table.subarray(row, row + 3), i * 4);
-    image.data[i * 4 + 3] = 255;
-  });
-  return image;
+  const bytes = mapOf(maps, index);
+  return coloured([height, width], (i) => Math.round(127.5 + ((bytes[i] - 128) / 127) * share * 127.5), "diverging", theme);
 }
 
 /** How many maps one filter hands on: one, unless the layer keeps its partial maps apart. */

@@ -9,10 +9,11 @@ import { Comparison } from "./comparison.js";
 import { Contributions } from "./contributions.js";
 import { html } from "./html.js";
 import { Legend } from "./legend.js";
-import { MapView } from "./map.js";
+import { MapView, pixelMark } from "./map.js";
 import { Sentence } from "./sentence.js";
 import { Term } from "./term.js";
 
+const RESULT_NAMES = { aggregated: "aggregated map", activated: "feature map" };
 const MOST_DOTS = 1024; // more winners than that would cover the map
 
 export function Results() {
@@ -31,55 +32,63 @@ export function Results() {
 function ResultMaps() {
   const { layer, document } = chain.value;
   const { arrays, limits, bias } = document;
-  const { pixel, pool } = place.value;
-  const scale = (values) => signedScale(sharedScale.value ? limits.results : null, values);
-  const at = pixel.y * layer.output_size[1] + pixel.x;
-  const spot = [{ box: { top: pixel.y, left: pixel.x, height: 1, width: 1 }, kind: "pixel" }];
-  const common = { size: layer.output_size, at: pixel, focusable: true, onPoint: hover, onPin: pin, onHome: unpin };
   const [aggregated, activated] = [arrays.aggregated.values, arrays.activated.values];
-  const names = stageNames(layer);
+  const here = () => pixelMark(place.value.pixel);
+  const pooled = () => (place.value.pool ? [{ box: place.value.pool.box, kind: "window" }] : []);
   return html`<div class="result-maps">
-    <div class="result" data-result="aggregated">
-      <h3><${Term} word="aggregated map" /></h3>
-      <${MapView} ...${common} values=${aggregated} scale=${scale(aggregated)} marks=${spot} label=${mapLabel("aggregated map", layer.output_size)} />
-      <output>${format(aggregated[at])}</output>
-    </div>
+    <${Result} name="aggregated" values=${aggregated} marks=${() => [here()]}><${Term} word="aggregated map" /></${Result}>
     <div class="step">
-      <span class="operation"><${Term} word="bias">${bias === 0 && !layer.has_bias ? "no bias" : html`<span class="number">${formatTerm(bias)}</span>`}</${Term}></span>
-      ${names.map((name) => html`<span class="operation"><${Term} word=${name.word}>${name.text}</${Term}></span>`)}
+      <span class="operation"><${Term} word="bias">${layer.has_bias ? html`<span class="number">${formatTerm(bias)}</span>` : "no bias"}</${Term}></span>
+      ${stageNames(layer).map(({ word, text }) => html`<span class="operation"><${Term} word=${word}>${text}</${Term}></span>`)}
     </div>
-    <div class="result" data-result="activated">
-      <h3><${Term} word="feature map" /></h3>
-      <${MapView}
-        ...${common} values=${activated} scale=${scale(activated)} label=${mapLabel("feature map", layer.output_size)}
-        marks=${pool ? [...spot, { box: pool.box, kind: "window" }] : spot} dots=${winners()}
-      />
-      <output>${format(activated[at])}</output>
-    </div>
-    <${Pooled} scale=${scale} />
+    <${Result} name="activated" values=${activated} dots=${winners()} marks=${() => [here(), ...pooled()]}><${Term} word="feature map" /></${Result}>
+    <${Pooled} />
     <${Legend} scale=${sharedScale.value ? { kind: "diverging", limit: limits.results } : null} />
   </div>`;
 }
 
-function Pooled({ scale }) {
+/** One of the maps at the layer's own size: its name, its picture, its number at the pixel. */
+function Result({ name, values, marks, dots, children }) {
   const { layer, document } = chain.value;
-  const { pool } = place.value;
+  const [height, width] = layer.output_size;
+  return html`<div class="result" data-result=${name}>
+    <h3>${children}</h3>
+    <${MapView}
+      values=${values} size=${layer.output_size} scale=${signedScale(sharedScale.value ? document.limits.results : null, values)}
+      label=${mapLabel(RESULT_NAMES[name], [height, width])} marks=${marks} dots=${dots} onPoint=${hover} onPin=${pin}
+      keys=${{ at: () => place.value.pixel, onHome: unpin }}
+    />
+    <${Value} read=${({ pixel }) => values[pixel.y * width + pixel.x]} />
+  </div>`;
+}
+
+/** A number at the pixel, alone, because it follows the pointer. */
+function Value({ read }) {
+  const value = read(place.value);
+  return html`<output>${value === undefined ? "" : format(value)}</output>`;
+}
+
+function Pooled() {
+  const { layer, document } = chain.value;
   const pooled = document.arrays.pooled;
   if (!layer.pool || !pooled) {
-    return html`<div class="step" data-empty="true"></div><div class="result" data-empty="true"><h3 class="muted">no pooling</h3><div class="map absent"></div><output></output></div>`;
+    return html`<div class="step" data-empty="true"></div>
+      <div class="result" data-empty="true"><h3 class="muted">no pooling</h3><div class="map absent"></div></div>`;
   }
-  const size = layer.pool.output_size;
-  const [rows, columns] = layer.pool.kernel_size;
-  const mark = pool ? [{ box: { top: pool.cell.y, left: pool.cell.x, height: 1, width: 1 }, kind: "pixel" }] : [];
+  const { values } = pooled;
+  const { output_size: size, kernel_size: window, mode } = layer.pool;
+  const scale = signedScale(sharedScale.value ? document.limits.results : null, values);
   return html`
-    <div class="step"><span class="operation"><${Term} word="pooling">${layer.pool.mode === "max" ? "max" : "average"} ${rows}×${columns}</${Term}></span></div>
+    <div class="step"><span class="operation"><${Term} word="pooling">${mode} ${window.join("×")}</${Term}></span></div>
     <div class="result" data-result="pooled">
       <h3><${Term} word="pooling">pooled map</${Term}></h3>
       <${MapView}
-        values=${pooled.values} size=${size} scale=${scale(pooled.values)} marks=${mark} focusable=${true} at=${pool?.cell ?? { y: 0, x: 0 }}
-        label=${mapLabel("pooled map", size)} onPoint=${(cell) => hover(cell && from(cell))} onPin=${(cell) => pin(from(clamp(cell, size)))} onHome=${unpin}
+        values=${values} size=${size} scale=${scale} label=${mapLabel("pooled map", size)}
+        marks=${() => (place.value.pool ? [pixelMark(place.value.pool.cell)] : [])}
+        onPoint=${(cell) => hover(cell && from(cell))} onPin=${(cell) => pin(from(clamp(cell, size)))}
+        keys=${{ at: () => place.value.pool?.cell ?? { y: 0, x: 0 }, onHome: unpin }}
       />
-      <output>${pool ? format(pooled.values[pool.cell.y * size[1] + pool.cell.x]) : ""}</output>
+      <${Value} read=${({ pool }) => (pool ? values[pool.cell.y * size[1] + pool.cell.x] : undefined)} />
     </div>`;
 }
 

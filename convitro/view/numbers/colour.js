@@ -20,6 +20,7 @@ const GREY = ["#0b0b0c", "#f7f7f5"];
  */
 
 const tables = new Map();
+const packed = new WeakMap();
 
 /**
  * The colour table of a scale: 256 RGB triples.
@@ -73,19 +74,36 @@ export function cellColours(value, scale, theme) {
  * @param {"light" | "dark"} theme
  */
 export function paint(canvas, values, [height, width], scale, theme) {
-  const table = colourTable(scale.kind, theme);
-  const image = new ImageData(width, height);
-  const pixels = image.data;
-  for (let i = 0, at = 0; i < width * height; i += 1, at += 4) {
-    const row = step(values[i], scale) * 3;
-    pixels[at] = table[row];
-    pixels[at + 1] = table[row + 1];
-    pixels[at + 2] = table[row + 2];
-    pixels[at + 3] = 255;
-  }
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
+  const image = coloured([height, width], (i) => step(values[i], scale), scale.kind, theme);
   canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+/**
+ * An image of which each pixel takes a row of the colour table.
+ * @param {[number, number]} size rows and columns
+ * @param {(pixel: number) => number} rowOf
+ * @param {Scale["kind"]} kind
+ * @param {"light" | "dark"} theme
+ * @returns {ImageData}
+ */
+export function coloured([height, width], rowOf, kind, theme) {
+  const words = packedTable(colourTable(kind, theme));
+  const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer); // one write per pixel instead of four
+  for (let i = 0; i < pixels.length; i += 1) pixels[i] = words[rowOf(i)];
+  return image;
+}
+
+/** A colour table as one 32-bit word per colour, in the byte order that image data has. */
+function packedTable(table) {
+  if (!packed.has(table)) {
+    const bytes = new Uint8ClampedArray(STEPS * 4).fill(255);
+    for (let row = 0; row < STEPS; row += 1) bytes.set(table.subarray(row * 3, row * 3 + 3), row * 4);
+    packed.set(table, new Uint32Array(bytes.buffer));
+  }
+  return packed.get(table);
 }
 
 /** A table of STEPS colours through stops at places of 0 … 1, mixed in OKLab so that no false edges appear. */

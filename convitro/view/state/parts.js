@@ -1,10 +1,10 @@
-/** The arithmetic of every channel on the page, at the pixel that the page looks at. */
+/** The arithmetic of every channel on the page, at the pixel that the page looks at, and the colours it takes. */
 
 import { computed } from "@preact/signals";
 import { mapOf } from "../data/document.js";
 import { patchAt, products } from "../numbers/arithmetic.js";
-import { limitOf } from "../numbers/scale.js";
-import { chain, place } from "./store.js";
+import { inputScale, limitOf, signedScale } from "../numbers/scale.js";
+import { chain, place, sharedScale } from "./store.js";
 
 /** For each channel of the page its whole maps and, at the pixel, its patch and products. */
 const parts = computed(() => {
@@ -13,15 +13,11 @@ const parts = computed(() => {
   return inputs.channels.map((channel, index) => {
     const input = mapOf(inputs.arrays.inputs, index);
     const kernel = mapOf(document.arrays.kernels, index);
-    const partial = mapOf(document.arrays.partial_maps, index);
     const { values: patch, outside } = patchAt(layer, input, pixel);
-    const value = partial[pixel.y * layer.output_size[1] + pixel.x];
-    return { channel, input, kernel, partial, value, patch, outside, product: products(layer, patch, kernel, outside) };
+    const value = mapOf(document.arrays.partial_maps, index)[pixel.y * layer.output_size[1] + pixel.x];
+    return { channel, input, kernel, value, patch, outside, product: products(layer, patch, kernel, outside) };
   });
 });
-
-/** The largest product of all channels of the page: the end of the products' shared scale. */
-export const productLimit = computed(() => Math.max(...parts.value.map(({ product }) => limitOf(product))));
 
 /**
  * The parts of one channel.
@@ -33,3 +29,22 @@ export function partsOf(index) {
 
 /** What every channel of the page brings to the pixel. */
 export const partialValues = computed(() => parts.value.map(({ value }) => value));
+
+/** The largest product of all channels of the page: the end of the products' shared scale. */
+export const productLimit = computed(() => Math.max(...parts.value.map(({ product }) => limitOf(product))));
+
+/** The colours of a patch: those of the channel that it is cut from. */
+export function patchScale(input) {
+  const { layer, inputs } = chain.value;
+  return inputScale(layer, inputs, sharedScale.value ? null : input);
+}
+
+/** The colours of a kernel. */
+export function kernelScale(kernel) {
+  return signedScale(sharedScale.value ? chain.value.document.limits.kernels : null, kernel);
+}
+
+/** The colours of a channel's products. */
+export function productScale(product) {
+  return signedScale(sharedScale.value ? productLimit.value : null, product);
+}
