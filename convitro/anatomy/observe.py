@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import ExitStack
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -66,14 +67,22 @@ class Observer(TorchFunctionMode):
             stack.callback(setattr, self, "state", None)
             if mode != "same":
                 self.model.train(mode == "train")
-            if "torch._dynamo" in sys.modules:  # compiled parts hide their calls: run them as written
-                stack.enter_context(torch.compiler.set_stance("force_eager"))
+            if "torch._dynamo" in sys.modules:
+                stack.enter_context(compiled_parts_run_as_written())
             args, kwargs = tree_map(copied, call_arguments(input))
             stack.callback(register_module_forward_pre_hook(self.before_module).remove)
             stack.callback(register_module_forward_hook(self.after_module, always_call=True).remove)
             with self:
                 output = self.model(*args, **kwargs)
             return tree_map(copied, output)
+
+
+@contextmanager
+def compiled_parts_run_as_written() -> Iterator[None]:
+    """Let compiled modules run their Python code, where their calls can be seen."""
+    with warnings.catch_warnings(), torch.compiler.set_stance("force_eager"):
+        warnings.filterwarnings("ignore", r"Using `torch.compile\(module\)` when there are global hooks")
+        yield
 
 
 def copied(item: Any) -> Any:

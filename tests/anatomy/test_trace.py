@@ -230,6 +230,9 @@ def test_exported_and_compiled_models() -> None:
     compiled = dissect(compiled_model, image)
     assert list(compiled) == ["0"]
     assert_close(compiled["0"].pooled, expected.output)
+    partly: Any = nn.Sequential(compiled_model, nn.ReLU())
+    partly(image)  # compiles
+    assert [layer.activation for layer in dissect(partly, image).values()] == ["relu"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -268,10 +271,10 @@ def test_other_threads_are_not_recorded() -> None:
         worker = threading.Thread(target=other, args=(x,))
         worker.start()
         worker.join()
-        return self.conv(x)
+        return self.conv(F.conv2d(x, torch.ones(3, 3, 1, 1)))
 
     anatomy = dissect(Model(forward, conv=nn.Conv2d(3, 2, 1), other=other), torch.randn(1, 3, 4, 4))
-    assert list(anatomy) == ["conv"]
+    assert list(anatomy) == ["conv2d", "conv"]
 
 
 @pytest.mark.parametrize(
