@@ -19,6 +19,7 @@ from convitro.explorer.guard import LOCAL_HOSTS
 from convitro.sources import Network
 
 MAX_CONNECTIONS = 64
+BACKLOG = 128
 
 
 def serve(
@@ -78,6 +79,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)  # from now on a browser that is quick waits, and is not refused
     except (OSError, OverflowError) as error:
         listener.close()
         raise ArgumentError(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -117,34 +118,37 @@ class Asker:
         return self.gone
 
 
-@pytest.mark.anyio
-async def test_work_waits_in_a_short_queue() -> None:
-    bench, release, refused = Workbench(max_waiting=2), threading.Event(), []
+def test_work_waits_in_a_short_queue(portal: BlockingPortal) -> None:
+    release, refused = threading.Event(), []
 
-    async def ask() -> None:
-        try:
-            await bench.run(Asker(), lambda: release.wait(10))  # type: ignore[arg-type]
-        except RequestProblem as problem:
-            refused.append(problem.status)
+    async def flood() -> Workbench:
+        bench = Workbench(max_waiting=2)
 
-    async with anyio.create_task_group() as tasks:
-        for _ in range(4):
-            tasks.start_soon(ask)
-        while len(refused) < 2:
-            await anyio.lowlevel.checkpoint()
-        release.set()
+        async def ask() -> None:
+            try:
+                await bench.run(Asker(), lambda: release.wait(10))  # type: ignore[arg-type]
+            except RequestProblem as problem:
+                refused.append(problem.status)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(ask)
+            while len(refused) < 2:
+                await anyio.lowlevel.checkpoint()
+            release.set()
+        return bench
+
+    bench = portal.call(flood)
     assert refused == [503, 503]
     assert bench.waiting == 0
 
 
-@pytest.mark.anyio
-async def test_nothing_is_computed_for_someone_who_has_gone() -> None:
+def test_nothing_is_computed_for_someone_who_has_gone(portal: BlockingPortal) -> None:
     done: list[bool] = []
-    with pytest.raises(RequestProblem, match="withdrawn"):
+
+    async def ask() -> None:
         await Workbench().run(Asker(gone=True), lambda: done.append(True))  # type: ignore[arg-type]
+
+    with pytest.raises(RequestProblem, match="withdrawn"):
+        portal.call(ask)
     assert not done
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"

@@ -5,13 +5,13 @@ import { compare } from "../numbers/arithmetic.js";
 import { format } from "../numbers/format.js";
 import { signedScale } from "../numbers/scale.js";
 import { hover, pin } from "../state/actions.js";
-import { aggregationWord, chain, place, sharedScale } from "../state/store.js";
+import { chain, place, sharedScale } from "../state/store.js";
 import { html } from "./html.js";
 import { MapView, pixelMark } from "./map.js";
 
 export function Comparison() {
-  const { layer, document } = chain.value;
-  if (aggregationWord.value?.separate) return null;
+  const { document, word } = chain.value;
+  if (word.separate) return null;
   if (document.trained) {
     return html`<div class="comparison" data-empty="true">
       <p class="muted">This is the filter as it was trained. Choose another aggregation above to see what the same kernels would have made.</p>
@@ -23,8 +23,8 @@ export function Comparison() {
 }
 
 function Difference({ shown, trained }) {
-  const { layer, document } = chain.value;
-  const { name } = aggregationWord.value;
+  const { layer, document, word } = chain.value;
+  const { name } = word;
   const shared = sharedScale.value;
   const { difference, limit, mean, correlation } = useMemo(() => compare(shown, trained), [shown, trained]);
   const scale = (values, most) => signedScale(shared ? most : null, values);
@@ -53,5 +53,5 @@ function Compared({ title, values, scale, sign }) {
 
 function Value({ values, width }) {
   const { y, x } = place.value.pixel;
-  return html`<output>${format(values[y * width + x])}</output>`;
+  return html`<span class="value">${format(values[y * width + x])}</span>`;
 }

@@ -4,7 +4,7 @@ import { format, formatTerm } from "../numbers/format.js";
 import { signedScale } from "../numbers/scale.js";
 import { clamp, winnerOf } from "../numbers/window.js";
 import { hover, pin, unpin } from "../state/actions.js";
-import { aggregationWord, chain, place, sharedScale } from "../state/store.js";
+import { chain, place, sharedScale } from "../state/store.js";
 import { Comparison } from "./comparison.js";
 import { Contributions } from "./contributions.js";
 import { html } from "./html.js";
@@ -17,11 +17,11 @@ const RESULT_NAMES = { aggregated: "aggregated map", activated: "feature map" };
 const MOST_DOTS = 1024; // more winners than that would cover the map
 
 export function Results() {
-  const word = aggregationWord.value;
+  const { word } = chain.value;
   return html`<div class="results-column">
     <div class="results">
-      <span class="node" data-short=${symbol(word).length === 1} title=${word?.words}>${symbol(word)}</span>
-      ${word?.separate ? html`<${KeptApart} />` : html`<${ResultMaps} />`}
+      <span class="node" data-short=${symbol(word).length === 1} title=${word.words}>${symbol(word)}</span>
+      ${word.separate ? html`<${KeptApart} />` : html`<${ResultMaps} />`}
       <${Sentence} />
       <${Contributions} />
       <${Comparison} />
@@ -65,7 +65,7 @@ function Result({ name, values, marks, dots, children }) {
 /** A number at the pixel, alone, because it follows the pointer. */
 function Value({ read }) {
   const value = read(place.value);
-  return html`<output>${value === undefined ? "" : format(value)}</output>`;
+  return html`<span class="value">${value === undefined ? "" : format(value)}</span>`;
 }
 
 function Pooled() {
@@ -137,7 +137,7 @@ const SYMBOLS = { sum: "Σ", product: "Π", none: "⋮", std: "σ", maxabs: "|ma
 
 /** An aggregation in at most five characters, for the node; its full name stands above. */
 function symbol(word) {
-  return word ? SYMBOLS[word.name] ?? word.name.slice(0, 4) : "";
+  return SYMBOLS[word.name] ?? word.name.slice(0, 4);
 }
 
 function mapLabel(name, [height, width]) {

@@ -3,7 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { format, formatTerm } from "../numbers/format.js";
 import { partialValues } from "../state/parts.js";
-import { aggregationWord, announcement, chain, hovered, place } from "../state/store.js";
+import { announcement, chain, hovered, place } from "../state/store.js";
 import { html } from "./html.js";
 
 const MOST_TERMS = 5;
@@ -26,13 +26,13 @@ export function Sentence() {
 
 /** The steps from the partial values to the pooled pixel, each with its result. */
 function arithmetic() {
-  const { layer, document } = chain.value;
+  const { layer, document, word } = chain.value;
   const { arrays, bias } = document;
   const { pixel, pool } = place.value;
   const at = pixel.y * layer.output_size[1] + pixel.x;
   const value = (name) => format(arrays[name].values[at]);
   const terms = combined(partialValues.value, layer.channels_per_filter, document.aggregation);
-  if (aggregationWord.value?.separate) return [{ kind: "terms", text: terms, result: "kept apart" }];
+  if (word.separate) return [{ kind: "terms", text: terms, result: "kept apart" }];
   const lines = [{ kind: "aggregated", text: terms, result: `= ${value("aggregated")}` }];
   if (layer.has_bias) {
     lines.push({ kind: "output", text: `${value("aggregated")} ${formatTerm(bias)} bias`, result: `= ${value("output")}` });

@@ -44,6 +44,7 @@ export function settleChoices() {
     if (filter === null || filter >= layer.out_channels) store.filterIndex.value = liveliest(layer.name);
     if (store.pageStart.value >= layer.channels_per_filter) store.pageStart.value = 0;
     if (!store.aggregationWord.value) store.aggregation.value = "";
+    else if (store.aggregation.value === layer.aggregation) store.aggregation.value = "";
   });
 }
 

@@ -25,7 +25,7 @@ export class Loader {
     effect(() => void (store.network.value && this.loadMaps(store.network.value)));
     effect(() => {
       const layer = store.layer.value;
-      if (layer) void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, combined());
+      if (layer) void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, store.aggregationWord.value);
     });
   }
 
@@ -63,8 +63,9 @@ export class Loader {
   }
 
   /** Load a filter's chain; the old one stays on the page until the new one is whole. */
-  async loadChain(layer, filter, start, aggregation) {
+  async loadChain(layer, filter, start, word) {
     const picture = untracked(() => store.network.value.picture.id);
+    const aggregation = asked(layer, word);
     await this.newest("chain", async (signal) => {
       const slow = setTimeout(() => (store.chainPending.value = true), PENDING_AFTER_MS);
       signal.addEventListener("abort", () => clearTimeout(slow));
@@ -79,7 +80,7 @@ export class Loader {
           ),
         ]);
         if (signal.aborted) return;
-        store.chain.value = { layer, filter, start, aggregation, inputs, document, picture };
+        store.chain.value = { layer, filter, start, word, inputs, document };
       } finally {
         clearTimeout(slow);
         if (!signal.aborted) store.chainPending.value = false;
@@ -142,15 +143,19 @@ export class Loader {
 
   /** Load again whatever the page should show and does not. */
   resume() {
-    const { network, pictureId, layer, filterIndex, pageStart } = store;
+    const { network, pictureId, layer, filterIndex, pageStart, aggregationWord } = store;
     if (network.value?.picture.id !== pictureId.value || !network.value) void this.loadNetwork(pictureId.value);
     if (layer.value) {
-      void this.loadChain(layer.value, filterIndex.value, pageStart.value, combined());
+      void this.loadChain(layer.value, filterIndex.value, pageStart.value, aggregationWord.value);
     }
   }
 }
 
-/** The aggregation to ask the source for: one that keeps the maps apart makes none to show, so the trained one stays. */
-function combined() {
-  return store.aggregationWord.value?.separate ? "" : store.aggregation.value;
+/**
+ * The aggregation to ask the source for: "" for the layer's own, and for one that keeps the maps apart and so makes none.
+ * @param {object} layer
+ * @param {object} word the chosen aggregation
+ */
+function asked(layer, word) {
+  return word.separate || word.spec === layer.aggregation ? "" : word.spec;
 }

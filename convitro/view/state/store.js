@@ -25,7 +25,7 @@ export const shortcuts = signal(true);
 // What came from the source.
 export const network = signal(null);
 export const layerMaps = signal({}); // layer name -> document of its small maps
-export const chain = signal(null); // {layer, filter, start, inputs, chain}: one consistent whole
+export const chain = signal(null); // {layer, filter, start, word, inputs, document}: what is shown, one consistent whole
 export const pictures = signal(null);
 
 // What is going on.
@@ -43,7 +43,8 @@ export const layer = computed(() => network.value?.layers.find(({ name }) => nam
 /** The chosen aggregation as the library describes it; the layer's own where none is chosen. */
 export const aggregationWord = computed(() => {
   const spec = aggregation.value || layer.value?.aggregation;
-  return network.value?.aggregations.find((word) => word.spec === spec || word.name === spec) ?? null;
+  const words = network.value?.aggregations ?? [];
+  return words.find((word) => word.spec === spec) ?? words.find((word) => word.name === spec) ?? null;
 });
 
 /** The channels of the page in the order of their rows, each by its place on the page. */

@@ -1,0 +1,144 @@
+"""The page as a person uses it."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.explorer.browser.conftest import Explorer, settled
+
+OpenPage = Callable[..., Page]
+
+
+def test_it_opens(open_page: OpenPage) -> None:
+    page = open_page()
+    expect(page).to_have_title("Convitro explorer")
+    assert "token" not in page.url
+    expect(page.locator(".layer-card")).to_have_count(2)
+    expect(page.locator(".prediction li")).to_have_count(5)
+    expect(page.locator("#layer-name")).to_contain_text("layer 0 filter")
+    expect(page.locator(".channel-row")).to_have_count(3)
+    expect(page.locator(".lead")).to_contain_text("turns 3 channels into 5 maps with 5 filters")
+    expect(page.locator(".channel-name")).to_have_text(["red", "green", "blue"])
+
+
+def test_without_the_token_it_stays_locked(browser: Browser, explorers: Callable[[str], Explorer]) -> None:
+    page = browser.new_page()
+    response = page.goto(f"http://127.0.0.1:{explorers('small').port}/")
+    assert response is not None
+    assert response.status == 401
+    expect(page.locator("h1")).to_have_text("This explorer is locked")
+    page.close()
+
+
+def test_choosing_a_layer_and_a_filter(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("radio", name=re.compile("^3: 5 channels to 4 maps")).click(position={"x": 20, "y": 10})
+    expect(page.locator(".chain")).to_have_attribute("data-filter", re.compile("^3:"))
+    expect(page.locator(".channel-row")).to_have_count(5)
+    page.get_by_role("radio", name="filter 2", exact=True).click()
+    expect(page.locator(".chain")).to_have_attribute("data-filter", "3:2")
+    expect(page.locator("#layer-name")).to_have_text(re.compile("layer\\s*3\\s*filter\\s*2"))
+    assert "layer=3" in page.url
+    assert "filter=2" in page.url
+
+
+def test_a_map_of_a_card_opens_its_filter(open_page: OpenPage) -> None:
+    page = open_page(layer="3", filter=0)
+    page.locator(".layer-card").first.locator("canvas").click(position={"x": 20, "y": 20})
+    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:0")
+
+
+def test_the_back_button_and_a_shared_address(open_page: OpenPage) -> None:
+    page = open_page(layer="0", filter=1)
+    page.get_by_role("radio", name="filter 4", exact=True).click()
+    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:4")
+    page.get_by_role("radio", name="max", exact=True).click()
+    expect(page.locator(".chain")).to_have_attribute("data-aggregation", "max")
+    page.locator("[data-result=aggregated] .map-shape").click(position={"x": 30, "y": 40})
+    address = page.url
+    assert re.search(r"filter=4.*aggregation=max.*pixel=\d+%2C\d+", address)
+    place = page.locator(".sentence-place").inner_text()
+
+    page.go_back()
+    expect(page.locator(".chain")).to_have_attribute("data-aggregation", "sum")
+    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:4")
+    page.go_back()
+    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:1")
+
+    page.goto(address)
+    page.reload()
+    settled(page)
+    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:4")
+    expect(page.locator(".chain")).to_have_attribute("data-aggregation", "max")
+    expect(page.locator(".sentence-place")).to_have_text(place)
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"layer": "nothing"}, {"filter": 99}, {"aggregation": "maen"}, {"pixel": "x,9999"}]
+)
+def test_an_address_that_asks_for_nothing_known_opens_all_the_same(
+    open_page: OpenPage, chosen: dict[str, object]
+) -> None:
+    page = open_page(**chosen)
+    expect(page.locator(".chain")).to_have_attribute("data-filter", re.compile(r"^0:\d$"))
+    expect(page.locator(".banner")).to_have_count(0)
+
+
+def test_the_newest_choice_wins(open_page: OpenPage) -> None:
+    page = open_page(filter=0)
+    held = []
+    page.route("**/api/filter?*filter=1&*", lambda route: held.append(route))
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:2")
+    expect(page.locator(".chain")).to_have_attribute("data-pending", "false")
+    for route in held:
+        route.abort()
+    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:2")
+    expect(page.locator(".banner")).to_have_count(0)
+
+
+def test_another_picture(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("button", name=re.compile("Choose another")).click()
+    page.get_by_role("button", name="rocket").click()
+    expect(page.locator(".input-picture b")).to_have_text("rocket")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert "picture=rocket" in page.url
+    settled(page)
+
+
+def test_keeping_the_maps_apart_says_what_grows(open_page: OpenPage) -> None:
+    page = open_page(layer="0", filter=0)
+    page.get_by_role("radio", name="none", exact=True).click()
+    expect(page.locator(".kept-apart")).to_contain_text("= 15")
+
+
+def test_words_explain_themselves(open_page: OpenPage) -> None:
+    page = open_page()
+    term = page.locator(".lead .term").filter(has_text="partial maps")
+    term.hover()
+    expect(page.get_by_role("tooltip")).to_contain_text("its kernel slides over the channel")
+    page.mouse.move(5, 5)
+    term.focus()
+    expect(page.get_by_role("tooltip")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("tooltip")).not_to_be_visible()
+
+
+def test_own_scales_and_the_legend(open_page: OpenPage) -> None:
+    page = open_page(layer="3")
+    legend = page.locator(".head[data-column=partial] .legend")
+    expect(legend.locator("canvas")).to_have_count(1)
+    page.get_by_role("radio", name="each map its own").click()
+    expect(legend).to_have_text("each its own")
+
+
+def test_the_strongest_channels_first(open_page: OpenPage) -> None:
+    page = open_page(layer="3", filter=0)
+    before = page.locator(".channel-name").all_inner_texts()
+    page.get_by_role("radio", name="strongest first").click()
+    expect(page.locator(".channel-row").first).not_to_have_attribute("data-index", "0") if before else None
+    assert sorted(page.locator(".channel-name").all_inner_texts()) == sorted(before)
