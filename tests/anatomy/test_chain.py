@@ -68,7 +68,7 @@ def check_against_model(
     expected = {"output": inside["conv"], "activated": inside[names[-1] if names else "conv"]}
     if "pool" in inside:
         expected["pooled"] = inside["pool"]
-    for part, maps in expected.items():
+    for part, maps in [*expected.items(), *expected.items()]:  # twice: none may spoil another
         assert_close(getattr(layer, part), maps)
         for index in range(6):
             assert_close(getattr(layer.filter(index), part), maps[:, index])
@@ -188,6 +188,13 @@ def test_normalisation_after_the_activation() -> None:
     anatomy = dissect(Net(lambda x: F.max_pool2d(norm(x.relu()), 2)), torch.randn(2, 3, 8, 8))
     assert [stage.kind for stage in anatomy["conv"].chain.stages] == ["activation", "normalization", "pool"]
     assert_close(anatomy["conv"].pooled, anatomy.output)
+
+
+def test_a_normalisation_after_pooling_is_not_followed() -> None:
+    norm = batch_norm().eval()
+    anatomy = dissect(Net(lambda x: norm(F.max_pool2d(x, 2)).relu()), torch.randn(2, 3, 8, 8))
+    assert [stage.kind for stage in anatomy["conv"].chain.stages] == ["pool"]
+    assert_close(anatomy["conv"].pooled, F.max_pool2d(anatomy["conv"].output, 2))
 
 
 def gate(x: Tensor) -> Tensor:

@@ -108,6 +108,8 @@ def test_pixels_outside_the_image() -> None:
     assert "outside" not in str(layer.pixel(0, 1, 1))
     skipping = dissect(convitro.Conv2d(1, 1, 3, padding=1, window="mean"), torch.ones(1, 1, 4, 4))["conv2d"]
     assert "outside the image and take no part" in str(skipping.pixel(0, 0, 0))
+    added = dissect(convitro.Conv2d(1, 1, 3, padding=1, combine="add"), torch.ones(1, 1, 4, 4))["conv2d"]
+    assert added.pixel(0, 0, 0).products[0, 0].tolist() == [0, 0, 0]
     assert skipping.pixel(0, 0, 0).partials[0] == pytest.approx(float(skipping.weight[0, 0, 1:, 1:].mean()))
 
 
