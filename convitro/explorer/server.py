@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -53,7 +54,8 @@ def serve(
         print(f"Convitro explorer: {address}\nPress Ctrl-C to stop.", flush=True)
         if browse and has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        web_server(app).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends, not an error
+            web_server(app).run(sockets=[listener])
 
 
 def web_server(app: Starlette) -> uvicorn.Server:

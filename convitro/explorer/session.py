@@ -114,6 +114,11 @@ class Session:
     def thumbnails(self) -> list[tuple[Picture, Tensor]]:
         """Every picture to choose from, 48 x 48 in colour: (1, 3, 48, 48), 0..1."""
         with self.lock:
-            own = list(self.own.values())
-        pictures = [*own, *(Picture(name, name, load_picture(name)) for name in bundled())]
+            own = [(picture, to_input(picture.image, THUMBNAIL)) for picture in self.own.values()]
+        return own + self.bundled_thumbnails
+
+    @cached_property
+    def bundled_thumbnails(self) -> list[tuple[Picture, Tensor]]:
+        """The bundled pictures and their thumbnails, made once: decoding them takes a second."""
+        pictures = [Picture(name, name, load_picture(name)) for name in bundled()]
         return [(picture, to_input(picture.image, THUMBNAIL)) for picture in pictures]
