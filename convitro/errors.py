@@ -3,6 +3,7 @@
     ConvitroError
     ├── ShapeError(ValueError)                tensors that do not fit each other
     ├── ArgumentError(ValueError)             an argument outside what it may be
+    │   └── UnknownLayerError(KeyError)       a layer name that a network does not have
     ├── DtypeError(TypeError)                 a dtype that cannot be served
     ├── UnsupportedError(NotImplementedError) well formed, but nothing here can do it
     ├── CompileError(RuntimeError)            a kernel that could not be built
@@ -50,6 +51,10 @@ class ShapeError(ConvitroError, ValueError):
 
 class ArgumentError(ConvitroError, ValueError):
     """An argument outside what it may be."""
+
+
+class UnknownLayerError(ArgumentError, KeyError):
+    """A layer name that a network does not have; also a KeyError, as mappings promise."""
 
 
 class DtypeError(ConvitroError, TypeError):
