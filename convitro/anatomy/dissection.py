@@ -15,7 +15,7 @@ from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.observe import check_input, check_model
 from convitro.anatomy.tables import Table, by
 from convitro.anatomy.trace import Tracer
-from convitro.errors import ArgumentError, UnknownLayerError, UnsupportedError, closest
+from convitro.errors import UnknownLayerError, UnsupportedError, closest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
