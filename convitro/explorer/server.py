@@ -36,7 +36,8 @@ def serve(
     Args:
         network: the network to open (`convitro.sources.open_network`).
         picture: what it sees first: a bundled name, a path, or a file's bytes; None is the first bundled one.
-        host: the interface to bind. Anything but 127.0.0.1 lets other machines try the token.
+        host: the address to bind, and besides localhost the only one that the page answers under. Anything
+            but 127.0.0.1 lets other machines try the token.
         port: 0 takes any free one.
         browse: open the page in a browser where there is a screen.
 

@@ -42,7 +42,7 @@ def page_files() -> dict[str, PageFile]:
 
 
 def with_preloads(page: bytes, names: list[str]) -> bytes:
-    """`page` with a hint for every module, so that a browser asks for all at once and not import by import."""
+    """`page` with a hint for every module: a browser then asks for all at once, not import by import."""
     modules = [name for name in names if name.endswith((".js", ".mjs"))]
     links = "".join(f'<link rel="modulepreload" href="view/{name}" />\n    ' for name in modules)
     start = b'<script type="module"'

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compare, patchAt, products, strongest } from "../../convitro/view/numbers/arithmetic.js";
 import { cellColours, colourTable, step } from "../../convitro/view/numbers/colour.js";
-import { format, formatCount, formatShare, formatShort, formatTerm } from "../../convitro/view/numbers/format.js";
+import { format, formatCell, formatCount, formatShare, formatShort, formatTerm } from "../../convitro/view/numbers/format.js";
 import { channelName, inputScale, limitOf } from "../../convitro/view/numbers/scale.js";
 import { clamp, outputNear, poolPlace, windowBox, winnerOf } from "../../convitro/view/numbers/window.js";
 
@@ -31,6 +31,9 @@ test("numbers of cells are short", () => {
   const expected = [[0.4821, "0.48"], [-12.34, "−12.3"], [123.4, "123"], [10000, "10000"], [234567.5, "2e5"], [0.001, "≈0"]];
   for (const [value, text] of expected) assert.equal(formatShort(value, 300), text);
   assert.equal(formatShort(-0.0123, 0.05), "−.012");
+  assert.equal(formatCell(-0.000824), "−8e−4");
+  assert.equal(formatCell(0), "0");
+  assert.equal(formatCell(0.0517), "0.052");
   assert.equal(formatShort(0.00012, 0.005), "1e−4");
   for (let i = -3000; i < 3000; i += 7) assert.ok(formatShort(i / 97, 50).length <= 5, formatShort(i / 97, 50));
 });

@@ -3,7 +3,7 @@
 import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { cellColours } from "../numbers/colour.js";
-import { format, formatShort } from "../numbers/format.js";
+import { formatCell, formatShort } from "../numbers/format.js";
 import { theme } from "../state/store.js";
 import { html } from "./html.js";
 
@@ -32,7 +32,7 @@ export function Matrix({ read, size: [rows, columns], label, large = false }) {
 
 /** How numbers are written in the cells: in full, short, or not at all. */
 function writer(side, large) {
-  if (large && side <= LARGEST_IN_FULL) return format;
+  if (large && side <= LARGEST_IN_FULL) return formatCell;
   return large || side <= LARGEST_WITH_NUMBERS ? formatShort : () => "";
 }
 

@@ -38,6 +38,16 @@ function nearZero(text) {
 }
 
 /**
+ * A number for a large cell: as `format`, but a tiny one with one digit, "−8e−4".
+ * @param {number} value
+ * @returns {string}
+ */
+export function formatCell(value) {
+  const tiny = value !== 0 && Math.abs(value) < 1e-3;
+  return tiny ? withMinus(value.toExponential(0)) : format(value);
+}
+
+/**
  * A number as a term of a sum, sign and all: "+ 0.482", "− 12.3".
  * @param {number} value
  * @returns {string}
