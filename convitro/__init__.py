@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __version__ = version("convitro")
 
+_PACKAGES = ("anatomy", "explorer", "models", "pictures", "sources")
 _ON_FIRST_USE = {"dissect": "convitro.anatomy", "load": "convitro.sources", "summary": "convitro.anatomy"}
 
 __all__ = [
@@ -63,8 +64,10 @@ def __getattr__(name: str) -> Any:
     """Import what no layer needs only where it is asked for, so that `import convitro` stays quick."""
     if name in _ON_FIRST_USE:
         return getattr(import_module(_ON_FIRST_USE[name]), name)
+    if name in _PACKAGES:
+        return import_module(f"convitro.{name}")
     raise AttributeError(f"module 'convitro' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ON_FIRST_USE})
+    return sorted({*globals(), *_ON_FIRST_USE, *_PACKAGES})

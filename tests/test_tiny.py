@@ -4,7 +4,6 @@ import pytest
 import torch
 
 import convitro
-from convitro.models import CLASSES, small_vgg
 
 IMAGE = torch.tensor([1.0, 100.0, 10000.0]).reshape(1, 3, 1, 1).expand(1, 3, 3, 3).contiguous()
 
@@ -45,7 +44,7 @@ def test_every_aggregation_trains() -> None:
 
 
 def test_the_embedded_network_opens() -> None:
-    model, image = small_vgg(), torch.rand(1, 3, 32, 32)
+    model, image = convitro.models.small_vgg(), torch.rand(1, 3, 32, 32)
     anatomy = convitro.dissect(model, image)
     assert list(anatomy) == ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2"]
     layer = anatomy["conv1_2"]
@@ -56,9 +55,9 @@ def test_the_embedded_network_opens() -> None:
     )
     assert layer.pooled.shape == (1, 32, 16, 16)
     assert layer.under("max").shape == layer.output.shape
-    assert model(image).shape == (1, len(CLASSES))
+    assert model(image).shape == (1, len(convitro.models.CLASSES))
 
 
 def test_the_summary_counts() -> None:
-    summary = convitro.summary(small_vgg(), input_size=(3, 32, 32))
+    summary = convitro.summary(convitro.models.small_vgg(), input_size=(3, 32, 32))
     assert summary.to_dict()["totals"]["parameters"] == 204_970
