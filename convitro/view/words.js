@@ -1,14 +1,18 @@
 /** The words of the page, one meaning each, for the bubbles under dotted words and for the list under "?". */
 
 export const WORDS = {
-  channel: "One map of a layer's input. A colour picture has three: red, green and blue. Deeper layers read the maps that the layer before made.",
+  channel:
+    "One map of a layer's input. A colour picture has three: red, green and blue. Deeper layers read the maps that the layer before made.",
   kernel: "A small matrix of weights, one for each channel that a filter reads. Training found its numbers.",
   filter: "All the kernels that together make one feature map: one kernel per channel, and one bias.",
-  "partial map": "What one filter makes of one channel: its kernel slides over the channel, and at every place the products of patch and kernel are added.",
-  aggregation: "How the partial maps of a filter become one map. Nearly always their sum; here you can see what another way would give.",
+  "partial map":
+    "What one filter makes of one channel: its kernel slides over the channel, and at every place the products of patch and kernel are added.",
+  aggregation:
+    "How the partial maps of a filter become one map. Nearly always their sum; here you can see what another way would give.",
   bias: "One number per filter, added to every pixel of its map.",
   activation: "A function applied to each pixel alone. ReLU keeps what is positive and makes the rest 0.",
-  "feature map": "What a filter hands on: the aggregated map plus bias, after the activation. One filter, one feature map.",
+  "feature map":
+    "What a filter hands on: the aggregated map plus bias, after the activation. One filter, one feature map.",
   "aggregated map": "All partial maps of the filter combined into one, pixel by pixel; the bias is not added yet.",
   pooling: "Makes the map smaller: of every window only the largest value (max) or the average goes on.",
   switches: "Which pixel of each pooling window won. Marked with a ring and dots on the feature map.",

@@ -4,20 +4,45 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compare, patchAt, products, strongest } from "../../convitro/view/numbers/arithmetic.js";
 import { cellColours, colourTable, step } from "../../convitro/view/numbers/colour.js";
-import { format, formatCell, formatCount, formatShare, formatShort, formatTerm } from "../../convitro/view/numbers/format.js";
+import {
+  format,
+  formatCell,
+  formatCount,
+  formatShare,
+  formatShort,
+  formatTerm,
+} from "../../convitro/view/numbers/format.js";
 import { channelName, inputScale, limitOf } from "../../convitro/view/numbers/scale.js";
 import { clamp, outputNear, poolPlace, windowBox, winnerOf } from "../../convitro/view/numbers/window.js";
 
 const LAYER = {
-  kernel_size: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], padding_mode: "zeros",
-  input_size: [4, 5], output_size: [4, 5], combine: "multiply", window: "sum", raw_input: false,
+  kernel_size: [3, 3],
+  stride: [1, 1],
+  padding: [1, 1, 1, 1],
+  dilation: [1, 1],
+  padding_mode: "zeros",
+  input_size: [4, 5],
+  output_size: [4, 5],
+  combine: "multiply",
+  window: "sum",
+  raw_input: false,
 };
 const MAP = Float32Array.from({ length: 20 }, (_, i) => i); // 4 rows of 5
 
 test("numbers read the same everywhere", () => {
   const expected = [
-    [0, "0"], [40404, "40404"], [-3, "−3"], [0.48213, "0.482"], [-12.345, "−12.35"], [123.45, "123.5"], [1.5e7, "1.50e7"],
-    [0.0004, "4.00e−4"], [NaN, "NaN"], [null, "NaN"], [-Infinity, "−∞"], [Infinity, "∞"],
+    [0, "0"],
+    [40404, "40404"],
+    [-3, "−3"],
+    [0.48213, "0.482"],
+    [-12.345, "−12.35"],
+    [123.45, "123.5"],
+    [1.5e7, "1.50e7"],
+    [0.0004, "4.00e−4"],
+    [NaN, "NaN"],
+    [null, "NaN"],
+    [-Infinity, "−∞"],
+    [Infinity, "∞"],
   ];
   for (const [value, text] of expected) assert.equal(format(value), text);
   assert.equal(formatTerm(-0.5), "− 0.500");
@@ -28,7 +53,14 @@ test("numbers read the same everywhere", () => {
 });
 
 test("numbers of cells are short", () => {
-  const expected = [[0.4821, "0.48"], [-12.34, "−12.3"], [123.4, "123"], [10000, "10000"], [234567.5, "2e5"], [0.001, "≈0"]];
+  const expected = [
+    [0.4821, "0.48"],
+    [-12.34, "−12.3"],
+    [123.4, "123"],
+    [10000, "10000"],
+    [234567.5, "2e5"],
+    [0.001, "≈0"],
+  ];
   for (const [value, text] of expected) assert.equal(formatShort(value, 300), text);
   assert.equal(formatShort(-0.0123, 0.05), "−.012");
   assert.equal(formatCell(-0.000824), "−8e−4");
@@ -54,7 +86,14 @@ test("other paddings repeat the image", () => {
 });
 
 test("stride and dilation move the window", () => {
-  const layer = { ...LAYER, stride: [2, 2], dilation: [2, 2], padding: [0, 0, 0, 0], kernel_size: [2, 2], output_size: [1, 2] };
+  const layer = {
+    ...LAYER,
+    stride: [2, 2],
+    dilation: [2, 2],
+    padding: [0, 0, 0, 0],
+    kernel_size: [2, 2],
+    output_size: [1, 2],
+  };
   assert.deepEqual([...patchAt(layer, MAP, { y: 0, x: 1 }).values], [2, 4, 12, 14]);
   assert.deepEqual(outputNear(layer, { y: 1, x: 3 }), { y: 0, x: 1 });
   assert.deepEqual(outputNear(layer, { y: 3, x: 4 }), { y: 0, x: 1 });
@@ -88,7 +127,11 @@ test("a pixel finds its pooling window and whether it wins", () => {
   const switches = [3, 0, 0, 2];
   assert.deepEqual(winnerOf(POOL, switches, { y: 0, x: 0 }), { y: 1, x: 1 });
   assert.deepEqual(winnerOf(POOL, switches, { y: 1, x: 1 }), { y: 3, x: 2 });
-  assert.deepEqual(poolPlace(POOL, switches, { y: 1, x: 1 }), { cell: { y: 0, x: 0 }, box: { top: 0, left: 0, height: 2, width: 2 }, wins: true });
+  assert.deepEqual(poolPlace(POOL, switches, { y: 1, x: 1 }), {
+    cell: { y: 0, x: 0 },
+    box: { top: 0, left: 0, height: 2, width: 2 },
+    wins: true,
+  });
   assert.equal(poolPlace(POOL, switches, { y: 0, x: 1 }).wins, false);
   assert.equal(poolPlace(POOL, switches, { y: 4, x: 0 }), null); // a row that no window reaches
 });
@@ -141,7 +184,11 @@ test("scales", () => {
   assert.equal(limitOf([1, -3, Infinity, NaN]), 3);
   const inputs = { limit: 4, lowest: 0, highest: 0.9 };
   assert.deepEqual(inputScale({ raw_input: true }, inputs, null), { kind: "grey", low: 0, high: 1 });
-  assert.deepEqual(inputScale({ raw_input: true }, { ...inputs, lowest: -2 }, null), { kind: "grey", low: -2, high: 0.9 });
+  assert.deepEqual(inputScale({ raw_input: true }, { ...inputs, lowest: -2 }, null), {
+    kind: "grey",
+    low: -2,
+    high: 0.9,
+  });
   assert.deepEqual(inputScale({ raw_input: true }, inputs, [0.2, 0.7]), { kind: "grey", low: 0.2, high: 0.7 });
   assert.deepEqual(inputScale({ raw_input: false }, inputs, null), { kind: "diverging", limit: 4 });
   assert.equal(channelName({ raw_input: true, in_channels: 3 }, 2), "blue");
@@ -155,7 +202,9 @@ function parse(hex) {
 
 function contrast(one, other) {
   const luminance = (rgb) => {
-    const [r, g, b] = rgb.map((byte) => (byte / 255 <= 0.04045 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4));
+    const [r, g, b] = rgb.map((byte) =>
+      byte / 255 <= 0.04045 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4,
+    );
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);

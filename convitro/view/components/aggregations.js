@@ -12,7 +12,8 @@ export function Aggregations() {
   const items = network.value.aggregations.map(({ name, spec }) => ({
     key: spec,
     label: spec === trained ? `${spec}, as trained` : spec,
-    body: html`${names.indexOf(name) === names.lastIndexOf(name) ? name : spec}${spec === trained && html`<span class="trained-dot" title="as trained"></span>`}`,
+    body: html`${names.indexOf(name) === names.lastIndexOf(name) ? name : spec}
+      ${spec === trained && html`<span class="trained-dot" title="as trained"></span>`}`,
   }));
   const word = aggregationWord.value;
   return html`<div class="aggregations">
@@ -27,7 +28,8 @@ export function Aggregations() {
     />
     <p class="aggregation-words">
       ${word?.spec === trained ? "As trained" : "Instead"}, at every pixel <b>${word?.spec}</b>: ${word?.words}
-      ${aggregation.value && html` <button type="button" class="link" onClick=${() => chooseAggregation("")}>back to ${trained}</button>`}
+      ${aggregation.value &&
+      html` <button type="button" class="link" onClick=${() => chooseAggregation("")}>back to ${trained}</button>`}
     </p>
   </div>`;
 }

@@ -20,15 +20,26 @@ export function Chain() {
   const [rows, setRows] = useState(narrow.matches ? FEW_ROWS : channels.length);
   useEffect(() => setRows(narrow.matches ? FEW_ROWS : layer.channels_per_page), [layer.name, start]);
   const shown = rowOrder.value.slice(0, rows);
-  return html`<div class="chain" data-pending=${chainPending.value} data-filter="${layer.name}:${chain.value.filter}" data-aggregation=${document.aggregation}>
+  return html`<div
+    class="chain"
+    data-pending=${chainPending.value}
+    data-filter="${layer.name}:${chain.value.filter}"
+    data-aggregation=${document.aggregation}
+  >
     <div class="channels">
       <${ColumnHeads} />
-      <div class="rows" data-single=${shown.length === 1}>
-        ${shown.map((index, row) => html`<${ChannelRow} key=${channels[index]} channel=${channels[index]} index=${index} first=${row === 0} />`)}
+      <div class="rows">
+        ${shown.map((index, row) => {
+          const channel = channels[index];
+          return html`<${ChannelRow} key=${channel} channel=${channel} index=${index} first=${row === 0} />`;
+        })}
       </div>
-      ${rows < channels.length && html`<button type="button" class="wide" onClick=${() => setRows(rows + FEW_ROWS)}>
+      ${
+        rows < channels.length &&
+        html`<button type="button" class="wide" onClick=${() => setRows(rows + FEW_ROWS)}>
         Show more of the ${channels.length} channels
-      </button>`}
+      </button>`
+      }
       <${Pages} />
     </div>
     <${Results} />
@@ -43,7 +54,8 @@ function ColumnHeads() {
   return html`<div class="column-heads">
     <span class="head" data-column="input"><${Term} word="channel">${layer.raw_input ? "picture channel" : "input channel"}</${Term}>
       <${Legend} scale=${shared ? inputScale(layer, inputs, null) : null} /></span>
-    <span class="head" data-column="patch"><${Term} word="patch" /><span class="legend">${Math.max(...layer.kernel_size) > 3 ? "click for numbers" : "as the channel"}</span></span>
+    <span class="head" data-column="patch"><${Term} word="patch" />
+      <span class="legend">${Math.max(...layer.kernel_size) > 3 ? "click for numbers" : "as the channel"}</span></span>
     <span class="head" data-column="kernel"><${Term} word="kernel" /><${Legend} scale=${scale(limits.kernels)} /></span>
     <span class="head" data-column="products"><${Term} word="product">products</${Term}><${ProductLegend} /></span>
     <span class="head" data-column="partial"><${Term} word="partial map" /><${Legend} scale=${scale(limits.partial_maps)} /></span>
@@ -61,8 +73,9 @@ function Pages() {
   const [total, size] = [layer.channels_per_filter, layer.channels_per_page];
   if (total <= size) return null;
   const last = start + inputs.channels.length;
+  const before = Math.max(0, start - size);
   return html`<nav class="pages" aria-label="Pages of channels">
-    <button type="button" class="quiet" disabled=${start === 0} onClick=${() => turnPage(Math.max(0, start - size))}>‹ Previous</button>
+    <button type="button" class="quiet" disabled=${start === 0} onClick=${() => turnPage(before)}>‹ Previous</button>
     <span>channels ${start} to ${last - 1} of ${total}</span>
     <button type="button" class="quiet" disabled=${last >= total} onClick=${() => turnPage(start + size)}>Next ›</button>
   </nav>`;

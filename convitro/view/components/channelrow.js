@@ -29,7 +29,9 @@ export function ChannelRow({ channel, index, first }) {
   const label = layer.raw_input ? name : `channel ${name}`;
   const follow = (read) => () => (visible.value ? read() : []);
   return html`<div ref=${row} class="channel-row" role="group" aria-label=${label} data-index=${index}>
-    <span class="channel-name" data-channel=${layer.raw_input ? name : ""}>${layer.raw_input ? name : html`<small>ch</small> ${name}`}</span>
+    <span class="channel-name" data-channel=${layer.raw_input ? name : ""}>
+      ${!layer.raw_input && html`<small>ch</small> `}${name}
+    </span>
     <div class="column" data-column="input" data-caption="channel">
       <${MapView}
         values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
@@ -87,7 +89,10 @@ const GAP = 0.24; // of a map's width, between a channel and its patch; the same
 /** Lines from the window on the channel to the enlarged patch beside it. */
 function Magnifier({ visible }) {
   if (!visible.value) return null;
-  const { input_size: [height, width], kernel_size: [kh, kw] } = chain.value.layer;
+  const {
+    input_size: [height, width],
+    kernel_size: [kh, kw],
+  } = chain.value.layer;
   const { window } = place.value;
   const side = Math.max(height, width);
   const along = (at, count) => (Math.min(Math.max(at, 0), count) + (side - count) / 2) / side;

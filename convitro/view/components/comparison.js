@@ -14,7 +14,8 @@ export function Comparison() {
   if (word.separate) return null;
   if (document.trained) {
     return html`<div class="comparison" data-empty="true">
-      <p class="muted">This is the filter as it was trained. Choose another aggregation above to see what the same kernels would have made.</p>
+      <p class="muted">This is the filter as it was trained. Choose another aggregation above to see what the same kernels
+        would have made.</p>
     </div>`;
   }
   const { activated, trained_activated: trained } = document.arrays;
@@ -45,7 +46,10 @@ function Compared({ title, values, scale, sign }) {
   const size = chain.value.layer.output_size;
   return html`<figure>
       <figcaption>${title}</figcaption>
-      <${MapView} values=${values} size=${size} scale=${scale} label="feature map, ${title}" marks=${() => [pixelMark(place.value.pixel)]} onPoint=${hover} onPin=${pin} />
+      <${MapView}
+        values=${values} size=${size} scale=${scale} label="feature map, ${title}"
+        marks=${() => [pixelMark(place.value.pixel)]} onPoint=${hover} onPin=${pin}
+      />
       <${Value} values=${values} width=${size[1]} />
     </figure>
     ${sign && html`<span class="sign" aria-hidden="true">${sign}</span>`}`;

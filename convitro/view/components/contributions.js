@@ -28,15 +28,23 @@ export function Contributions() {
   });
   if (!enough) return null;
   const strongest = values.reduce((best, value, index) => (Math.abs(value) > Math.abs(values[best]) ? index : best), 0);
+  const name = channelName(layer, inputs.channels[order[strongest]]);
   const scrollTo = (event) => {
     const share = event.offsetX / event.currentTarget.clientWidth;
     const row = document.querySelector(`.channel-row[data-index="${order[Math.floor(share * values.length)]}"]`);
-    row?.scrollIntoView({ block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    row?.scrollIntoView({
+      block: "center",
+      behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth",
+    });
   };
   return html`<figure class="contributions">
     <${Order} />
-    <figcaption>What each channel brings to this pixel; most: channel ${channelName(layer, inputs.channels[order[strongest]])} with <b class="number">${format(values[strongest])}</b></figcaption>
-    <canvas ref=${canvas} role="img" aria-label="${values.length} channels, bars around zero" onClick=${scrollTo} title="Click a bar to go to its channel"></canvas>
+    <figcaption>What each channel brings to this pixel; most: channel ${name} with
+      ${" "}<b class="number">${format(values[strongest])}</b></figcaption>
+    <canvas
+      ref=${canvas} role="img" aria-label="${values.length} channels, bars around zero" onClick=${scrollTo}
+      title="Click a bar to go to its channel"
+    ></canvas>
   </figure>`;
 }
 
@@ -56,7 +64,8 @@ function Order() {
 function draw(canvas, values, colours) {
   const ratio = window.devicePixelRatio || 1;
   const width = canvas.clientWidth;
-  if (canvas.width !== Math.round(width * ratio)) [canvas.width, canvas.height] = [Math.round(width * ratio), HEIGHT * ratio];
+  if (canvas.width !== Math.round(width * ratio))
+    [canvas.width, canvas.height] = [Math.round(width * ratio), HEIGHT * ratio];
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, HEIGHT);
@@ -68,7 +77,12 @@ function draw(canvas, values, colours) {
     const row = step(Math.sign(value) * (0.35 * limit + 0.45 * Math.abs(value)), { kind: "diverging", limit }) * 3;
     context.fillStyle = `rgb(${table.subarray(row, row + 3).join(" ")})`;
     const height = (Math.abs(value) / limit) * (HEIGHT / 2 - 1);
-    context.fillRect(index * slot + gap / 2, value > 0 ? HEIGHT / 2 - height : HEIGHT / 2, slot - gap, Math.max(height, 0.5));
+    context.fillRect(
+      index * slot + gap / 2,
+      value > 0 ? HEIGHT / 2 - height : HEIGHT / 2,
+      slot - gap,
+      Math.max(height, 0.5),
+    );
   });
   context.fillStyle = getComputedStyle(canvas).getPropertyValue("--line-strong");
   context.fillRect(0, HEIGHT / 2 - 0.5, width, 1);

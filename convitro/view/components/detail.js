@@ -38,10 +38,13 @@ function ProductTable({ layer, patch, kernel, product }) {
   return html`<details><summary>The same as a table</summary>
     <table>
       <thead><tr><th>row</th><th>column</th><th>patch</th><th>kernel</th><th>product</th></tr></thead>
-      <tbody>${Array.from(product, (value, at) => html`<tr>
+      <tbody>${Array.from(
+        product,
+        (value, at) => html`<tr>
         <td>${Math.floor(at / columns)}</td><td>${at % columns}</td>
         <td>${format(patch[at])}</td><td>${format(kernel[at])}</td><td>${Number.isNaN(value) ? "outside" : format(value)}</td>
-      </tr>`)}</tbody>
+      </tr>`,
+      )}</tbody>
     </table>
   </details>`;
 }

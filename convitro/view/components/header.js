@@ -27,12 +27,18 @@ export function Header() {
           onChoose=${(key) => (sharedScale.value = key === "shared")}
         />
       </span>
-      <button type="button" class="quiet round" aria-label=${dark ? "Light colours" : "Dark colours"} onClick=${toggleTheme} title="Light or dark (t)">
+      <${IconButton} label=${dark ? "Light colours" : "Dark colours"} title="Light or dark (t)" onClick=${toggleTheme}>
         ${dark ? html`<${Sun} />` : html`<${Moon} />`}
-      </button>
-      <button type="button" class="quiet round" aria-label="Keys and words" onClick=${() => (helping.value = true)} title="Keys and words (?)">?</button>
+      </${IconButton}>
+      <${IconButton} label="Keys and words" title="Keys and words (?)" onClick=${() => (helping.value = true)}>?</${IconButton}>
     </span>
   </header>`;
+}
+
+function IconButton({ label, title, onClick, children }) {
+  return html`<button type="button" class="quiet round" aria-label=${label} title=${title} onClick=${onClick}>
+    ${children}
+  </button>`;
 }
 
 function Sun() {

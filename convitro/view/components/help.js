@@ -16,7 +16,9 @@ const OTHER_KEYS = [
 export function HelpDialog() {
   return html`<${Dialog} class="help" title="Keys and words" onClose=${() => (helping.value = false)}>
     <dl class="keys">
-      ${[...SHORTCUTS, ...OTHER_KEYS].map(({ keys, words }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words}</dd></div>`)}
+      ${[...SHORTCUTS, ...OTHER_KEYS].map(
+        ({ keys, words }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words}</dd></div>`,
+      )}
     </dl>
     <label class="check"><input type="checkbox" checked=${shortcuts.value} onChange=${toggleShortcuts} /> single-key shortcuts</label>
     <dl class="glossary">${Object.entries(WORDS).map(([word, text]) => html`<div><dt>${word}</dt><dd>${text}</dd></div>`)}</dl>

@@ -12,8 +12,8 @@ export function LayerHead() {
     <div class="layer-headline">
       <h2 id="layer-name"><span class="muted">layer</span> ${name} <span class="muted">filter</span> ${filterIndex}</h2>
       <span class="stepper">
-        <button type="button" class="quiet round" aria-label="Previous filter" title="Previous filter (k)" onClick=${() => stepFilter(-1)}>‹</button>
-        <button type="button" class="quiet round" aria-label="Next filter" title="Next filter (j)" onClick=${() => stepFilter(1)}>›</button>
+        <${Step} by=${-1} name="Previous filter" keyName="k" sign="‹" />
+        <${Step} by=${1} name="Next filter" keyName="j" sign="›" />
       </span>
     </div>
     <p class="lead">
@@ -24,15 +24,24 @@ export function LayerHead() {
   </div>`;
 }
 
+function Step({ by, name, keyName, sign }) {
+  const title = `${name} (${keyName})`;
+  return html`<button type="button" class="quiet round" aria-label=${name} title=${title} onClick=${() => stepFilter(by)}>
+    ${sign}
+  </button>`;
+}
+
 /** How one filter makes one map of its channels. */
 function EachFilter() {
   const { channels_per_filter: channels, groups, kernel_size: size } = layer.value;
-  const start = html`Each <${Term} word="filter" /> has <b>${channels}</b> <${Term} word="kernel">${plural("kernel", channels)}</${Term}> of ${size.join(" × ")}`;
+  const kernels = html`<${Term} word="kernel">${plural("kernel", channels)}</${Term}> of ${size.join(" × ")}`;
+  const start = html`Each <${Term} word="filter" /> has <b>${channels}</b> ${kernels}`;
   if (channels === 1) {
     const which = groups > 1 ? "for the one channel that it reads" : "for the one channel";
     return html`${start}, ${which}: so it makes <b>1</b> <${Term} word="partial map" />, and there is nothing to combine it with.`;
   }
-  const which = groups > 1 ? `one for each of the ${channels} channels that it reads` : `one for each of the ${channels} channels`;
+  const which =
+    groups > 1 ? `one for each of the ${channels} channels that it reads` : `one for each of the ${channels} channels`;
   return html`${start}, ${which}: so it makes <b>${channels}</b> <${Term} word="partial map">partial maps</${Term}>,
     and their <${Term} word="aggregation" /> is <b>one</b> map.`;
 }

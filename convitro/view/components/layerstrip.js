@@ -67,7 +67,13 @@ function grid(count, [height, width]) {
   }
   const { columns, tile } = best;
   const rows = Math.ceil(count / columns);
-  return { columns, width: tile, height: tile / aspect, left: (WIDTH - columns * (tile + GAP) + GAP) / 2, top: (HEIGHT - rows * (tile / aspect + GAP) + GAP) / 2 };
+  return {
+    columns,
+    width: tile,
+    height: tile / aspect,
+    left: (WIDTH - columns * (tile + GAP) + GAP) / 2,
+    top: (HEIGHT - rows * (tile / aspect + GAP) + GAP) / 2,
+  };
 }
 
 function tileCorner(place, index) {

@@ -14,7 +14,8 @@ const ENDS = { diverging: { kind: "diverging", limit: 1 }, grey: { kind: "grey",
 export function Legend({ scale }) {
   const canvas = useRef(null);
   const colours = theme.value;
-  const [low, high] = scale === null ? [0, 0] : scale.kind === "grey" ? [scale.low, scale.high] : [-scale.limit, scale.limit];
+  const [low, high] =
+    scale === null ? [0, 0] : scale.kind === "grey" ? [scale.low, scale.high] : [-scale.limit, scale.limit];
   useEffect(() => {
     if (scale) paint(canvas.current, RAMP, [1, STEPS], ENDS[scale.kind], colours); // the same colours whatever the numbers
   }, [scale?.kind, colours]);

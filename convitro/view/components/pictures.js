@@ -23,11 +23,13 @@ export function PictureDialog({ loader }) {
       <input ref=${file} type="file" accept="image/*" class="only-heard" tabindex="-1" aria-label="Your own picture" onChange=${take} />
       <p class="muted">or drop one anywhere on the page, or paste it. PNG, JPEG, WebP; at most 20 MB. It never leaves this machine.</p>
     </div>
-    ${known
-      ? html`<ul class="picture-grid">
+    ${
+      known
+        ? html`<ul class="picture-grid">
           ${known.pictures.map(({ id, name }, index) => html`<li key=${id}><${Choice} id=${id} name=${name} index=${index} /></li>`)}
         </ul>`
-      : html`<p class="loading">Fetching the pictures …</p>`}
+        : html`<p class="loading">Fetching the pictures …</p>`
+    }
   </${Dialog}>`;
 }
 
@@ -37,7 +39,10 @@ function Choice({ id, name, index }) {
   const [, height, width, channels] = shape;
   useEffect(() => {
     const size = height * width * channels;
-    drawPicture(canvas.current, { values: values.subarray(index * size, (index + 1) * size), shape: [height, width, channels] });
+    drawPicture(canvas.current, {
+      values: values.subarray(index * size, (index + 1) * size),
+      shape: [height, width, channels],
+    });
   }, [values, index]);
   return html`<button type="button" class="picture-choice" aria-pressed=${id === pictureId.value} onClick=${() => choosePicture(id)}>
     <canvas ref=${canvas} aria-hidden="true"></canvas><span>${name}</span>

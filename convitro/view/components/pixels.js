@@ -31,7 +31,12 @@ export function smallMap({ arrays: { maps, limits } }, index, shared, theme) {
   const [, height, width] = maps.shape;
   const share = shared ? limits.values[index] / (maximum(limits.values) || 1) : 1;
   const bytes = mapOf(maps, index);
-  return coloured([height, width], (i) => Math.round(127.5 + ((bytes[i] - 128) / 127) * share * 127.5), "diverging", theme);
+  return coloured(
+    [height, width],
+    (i) => Math.round(127.5 + ((bytes[i] - 128) / 127) * share * 127.5),
+    "diverging",
+    theme,
+  );
 }
 
 /** How many maps one filter hands on: one, unless the layer keeps its partial maps apart. */

@@ -38,10 +38,14 @@ function ResultMaps() {
   return html`<div class="result-maps">
     <${Result} name="aggregated" values=${aggregated} marks=${() => [here()]}><${Term} word="aggregated map" /></${Result}>
     <div class="step">
-      <span class="operation"><${Term} word="bias">${layer.has_bias ? html`<span class="number">${formatTerm(bias)}</span>` : "no bias"}</${Term}></span>
+      <span class="operation">
+        <${Term} word="bias">${layer.has_bias ? html`<span class="number">${formatTerm(bias)}</span>` : "no bias"}</${Term}>
+      </span>
       ${stageNames(layer).map(({ word, text }) => html`<span class="operation"><${Term} word=${word}>${text}</${Term}></span>`)}
     </div>
-    <${Result} name="activated" values=${activated} dots=${winners()} marks=${() => [here(), ...pooled()]}><${Term} word="feature map" /></${Result}>
+    <${Result} name="activated" values=${activated} dots=${winners()} marks=${() => [here(), ...pooled()]}>
+      <${Term} word="feature map" />
+    </${Result}>
     <${Pooled} />
     <${Legend} scale=${sharedScale.value ? { kind: "diverging", limit: limits.results } : null} />
   </div>`;
@@ -119,14 +123,18 @@ function KeptApart() {
   return html`<div class="kept-apart">
     <p>Kept apart, the partial maps are the result: this filter would hand on <b>${channels}</b> maps instead of one,
       and the layer ${filters} × ${channels} = <b>${filters * channels}</b>.</p>
-    <p class="muted">A next layer with as many filters would make ${filters} × ${filters * channels}: that is why the maps are combined.</p>
+    <p class="muted">A next layer with as many filters would make ${filters} × ${filters * channels}: that is why the maps
+      are combined.</p>
   </div>`;
 }
 
 /** What happens between the aggregated map and the feature map, besides the bias. */
 function stageNames(layer) {
   const stages = layer.stages.filter(({ kind }) => kind !== "pool");
-  return stages.map(({ kind, words }) => ({ word: kind, text: kind === "normalization" ? "BatchNorm" : pretty(words) }));
+  return stages.map(({ kind, words }) => ({
+    word: kind,
+    text: kind === "normalization" ? "BatchNorm" : pretty(words),
+  }));
 }
 
 function pretty(words) {

@@ -35,11 +35,19 @@ function arithmetic() {
   if (word.separate) return [{ kind: "terms", text: terms, result: "kept apart" }];
   const lines = [{ kind: "aggregated", text: terms, result: `= ${value("aggregated")}` }];
   if (layer.has_bias) {
-    lines.push({ kind: "output", text: `${value("aggregated")} ${formatTerm(bias)} bias`, result: `= ${value("output")}` });
+    lines.push({
+      kind: "output",
+      text: `${value("aggregated")} ${formatTerm(bias)} bias`,
+      result: `= ${value("output")}`,
+    });
   }
   const stages = layer.stages.filter(({ kind }) => kind !== "pool").map(({ words }) => words);
   if (stages.length) {
-    lines.push({ kind: "activated", text: `${stages.join(", then ")} of ${value("output")}`, result: `= ${value("activated")}` });
+    lines.push({
+      kind: "activated",
+      text: `${stages.join(", then ")} of ${value("output")}`,
+      result: `= ${value("activated")}`,
+    });
   }
   if (pool && layer.pool.mode === "max") {
     const text = `largest of its ${layer.pool.kernel_size.join(" × ")} window`;

@@ -112,7 +112,10 @@ function ramp(stops, places) {
   const table = new Uint8ClampedArray(STEPS * 3);
   for (let i = 0; i < STEPS; i += 1) {
     const share = i / (STEPS - 1);
-    const left = Math.max(places.findLastIndex((place) => place < share), 0);
+    const left = Math.max(
+      places.findLastIndex((place) => place < share),
+      0,
+    );
     const way = (share - places[left]) / (places[left + 1] - places[left]);
     const mix = labs[left].map((value, axis) => value + (labs[left + 1][axis] - value) * way);
     table.set(fromLab(mix), i * 3);

@@ -121,12 +121,3 @@ export function clamp({ y, x }, [height, width]) {
   const inside = (value, size) => Math.min(Math.max(value, 0), size - 1);
   return { y: inside(y, height), x: inside(x, width) };
 }
-
-/**
- * Whether a pixel lies inside a map.
- * @param {Pixel} pixel
- * @param {[number, number]} size
- */
-export function isInside({ y, x }, [height, width]) {
-  return y >= 0 && x >= 0 && y < height && x < width;
-}

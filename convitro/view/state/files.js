@@ -21,7 +21,10 @@ export function openFile(loader, file) {
       hint: "make it smaller first; a network sees only a few hundred pixels of it",
     };
   } else if (file.type && !file.type.startsWith("image/")) {
-    problem.value = { problem: `${file.name || "This file"} is not a picture.`, hint: "choose a PNG, JPEG or WebP file" };
+    problem.value = {
+      problem: `${file.name || "This file"} is not a picture.`,
+      hint: "choose a PNG, JPEG or WebP file",
+    };
   } else {
     problem.value = null;
     void loader.upload(file);

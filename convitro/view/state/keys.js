@@ -7,7 +7,11 @@ import * as store from "./store.js";
 export const SHORTCUTS = [
   { keys: ["j", "k"], words: "next, previous filter", run: (key) => actions.stepFilter(key === "j" ? 1 : -1) },
   { keys: ["l", "h"], words: "next, previous layer", run: (key) => actions.stepLayer(key === "l" ? 1 : -1) },
-  { keys: ["a", "A"], words: "next, previous aggregation", run: (key) => actions.stepAggregation(key === "a" ? 1 : -1) },
+  {
+    keys: ["a", "A"],
+    words: "next, previous aggregation",
+    run: (key) => actions.stepAggregation(key === "a" ? 1 : -1),
+  },
   { keys: ["0"], words: "back to the trained aggregation", run: () => actions.chooseAggregation("") },
   { keys: ["m"], words: "jump to the strongest pixel", run: () => actions.unpin() },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale() },

@@ -25,7 +25,8 @@ export class Loader {
     effect(() => void (store.network.value && this.loadMaps(store.network.value)));
     effect(() => {
       const layer = store.layer.value;
-      if (layer) void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, store.aggregationWord.value);
+      if (layer)
+        void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, store.aggregationWord.value);
     });
   }
 
@@ -47,10 +48,11 @@ export class Loader {
     });
   }
 
-  /** Load the small maps of all layers, from the first to the last. */
+  /** Load the small maps of the layers that lack them, from the first to the last. */
   loadMaps({ layers, picture }) {
     return this.newest("maps", async (signal) => {
-      const waiting = layers.map(({ name }) => name);
+      const known = untracked(() => store.layerMaps.value);
+      const waiting = layers.map(({ name }) => name).filter((name) => !(name in known));
       const work = async () => {
         for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
           const maps = await this.source.maps(picture.id, name, signal);
@@ -144,7 +146,8 @@ export class Loader {
   /** Load again whatever the page should show and does not. */
   resume() {
     const { network, pictureId, layer, filterIndex, pageStart, aggregationWord } = store;
-    if (network.value?.picture.id !== pictureId.value || !network.value) void this.loadNetwork(pictureId.value);
+    if (network.value?.picture.id !== pictureId.value) void this.loadNetwork(pictureId.value);
+    else void this.loadMaps(network.value);
     if (layer.value) {
       void this.loadChain(layer.value, filterIndex.value, pageStart.value, aggregationWord.value);
     }
