@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import playwright
 import pytest
 
 from convitro.view import Document
@@ -16,10 +17,7 @@ VIEW = HERE.parents[1] / "convitro" / "view"
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("node is not here: the page's modules are tested in the browser alone")
-    return found
+    return shutil.which("node") or str(Path(playwright.__file__).parent / "driver" / "node")  # Playwright's own
 
 
 def test_the_modules_of_numbers(node: str) -> None:
