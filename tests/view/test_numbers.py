@@ -17,7 +17,8 @@ VIEW = HERE.parents[1] / "convitro" / "view"
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    return shutil.which("node") or str(Path(playwright.__file__).parent / "driver" / "node")  # Playwright's own
+    brought_by_playwright = Path(playwright.__file__).parent / "driver" / "node"
+    return shutil.which("node") or str(brought_by_playwright)
 
 
 def test_the_modules_of_numbers(node: str) -> None:
