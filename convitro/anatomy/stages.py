@@ -98,8 +98,8 @@ def fitted(parameter: Tensor, channels: slice, maps: Tensor) -> Tensor:
 
 
 def shows(value: Any) -> bool:
-    """Whether an argument belongs into the text of a stage: numbers and words, no switches."""
-    return isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    """Whether an argument belongs into the text of a stage: numbers and words, no switches, no "none"."""
+    return isinstance(value, (int, float, str)) and not isinstance(value, bool) and value != "none"
 
 
 @dataclass(frozen=True)

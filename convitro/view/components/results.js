@@ -138,7 +138,7 @@ function stageNames(layer) {
 }
 
 function pretty(words) {
-  return words === "relu" ? "ReLU" : words.replace("(none)", "");
+  return words === "relu" ? "ReLU" : words;
 }
 
 const SYMBOLS = { sum: "Σ", product: "Π", none: "⋮", std: "σ", maxabs: "|max|", logsumexp: "LSE", logmeanexp: "LME" };
