@@ -26,7 +26,7 @@ def checked_number(
 
 @dataclass(frozen=True)
 class Sum(Aggregation):
-    """The sum: what every convolution layer does."""
+    """All items added, as in every convolution layer."""
 
     name: ClassVar[str] = "sum"
 
