@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from convitro.errors import ArgumentError, LoadError
 from convitro.explorer import serve
@@ -75,7 +76,7 @@ def test_ctrl_c_ends_it_quietly(running: tuple[subprocess.Popen[str], str]) -> N
     assert "Traceback" not in errors
 
 
-def test_small_answers_are_sent_at_once() -> None:
+def test_small_answers_are_sent_at_once(portal: BlockingPortal) -> None:
     """Without TCP_NODELAY every answer would wait for the acknowledgement of its head: 40 ms each."""
 
     async def is_set() -> bool:
@@ -91,7 +92,7 @@ def test_small_answers_are_sent_at_once() -> None:
                     await end.wait_closed()
         return bool(option)
 
-    assert asyncio.run(is_set())
+    assert portal.call(is_set)
 
 
 def test_a_port_that_is_taken(network: Network) -> None:
