@@ -53,7 +53,6 @@ BROWSE = Annotated[
 JSON = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
 app = typer.Typer(
-    help="Convolution layers you can see through: every map, every number.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,6 +67,7 @@ def main() -> None:
 
 
 def print_version(wanted: bool) -> None:
+    """Print the version and stop, where it is wanted."""
     if wanted:
         print(f"convitro {version('convitro')}")
         raise typer.Exit
@@ -80,7 +80,7 @@ def convitro(
         Option("--version", callback=print_version, is_eager=True, help="Print the version and stop."),
     ] = False,
 ) -> None:
-    pass
+    """Convolution layers you can see through: every map, every number."""
 
 
 @app.command()
@@ -162,6 +162,7 @@ def open_model(
 
 
 def parse_numbers(option: str, text: str) -> tuple[float, ...]:
+    """ "0.5,0.5,0.5" as numbers; an ArgumentError that names `option` for anything else."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:

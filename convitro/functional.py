@@ -11,11 +11,11 @@ from jaxtyping import Num, UInt8
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
-from convitro import ops
 from convitro.aggregation import Aggregation, Operator, Sum, operator
 from convitro.engine import aten
 from convitro.errors import DtypeError, ShapeError, UnsupportedError
 from convitro.geometry import ConvProblem, check_choice, conv_problem, integer_pair
+from convitro.ops import aggregate
 
 ALGORITHMS = ("auto", "aten", "reference")
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -221,7 +221,7 @@ def _reference(
     if autocasts(input.device):
         dtype = torch.get_autocast_dtype(input.device.type)
         input, weight = input.to(dtype), weight.to(dtype)
-    result = ops.aggregate(problem, operator, input, weight)
+    result = aggregate(problem, operator, input, weight)
     if bias is not None:
         result = result + bias.to(result.dtype)[:, None, None]
     return result.to(input.dtype)

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convitro import functional
 from convitro.aggregation import Aggregation, operator
 from convitro.errors import ArgumentError
-from convitro.functional import ACTIVATIONS
+from convitro.functional import ACTIVATIONS, conv2d
 from convitro.geometry import check_choice, conv_problem, integer_pair
 
 
@@ -122,7 +121,7 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """The layer's maps, see the class."""
-        return functional.conv2d(
+        return conv2d(
             input,
             self.weight,
             self.bias,

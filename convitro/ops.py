@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from convitro import reference
+import convitro.reference as reference
 from convitro.aggregation import Operator, operator
 from convitro.errors import UnsupportedError
 from convitro.geometry import ConvProblem

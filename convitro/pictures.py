@@ -188,6 +188,7 @@ def read_file(source: str | Path) -> tuple[bytes, str]:
 
 
 def too_large(origin: str, received: str) -> LoadError:
+    """The error for a picture above the limits; `origin` says which."""
     return LoadError(
         f"load_picture: {origin} is too large.",
         expected=f"at most {MAX_BYTES // 2**20} MiB and {MAX_PIXELS // 10**6} million pixels",

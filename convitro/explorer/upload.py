@@ -32,6 +32,7 @@ async def read_upload(request: Request, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 def too_large(max_bytes: int) -> RequestProblem:
+    """What an upload above the limit is answered."""
     return RequestProblem(
         413,
         f"The picture is larger than {max_bytes // 2**20} MB.",

@@ -69,6 +69,7 @@ def import_target(path: str) -> object:
 
 
 def import_module(name: str) -> ModuleType:
+    """The module of that name, looked for in the current folder too; a LoadError where there is none."""
     folder = str(Path.cwd())
     if folder not in sys.path:  # the console script does not put it there; `python -m` and uvicorn do
         sys.path.insert(0, folder)
@@ -89,6 +90,7 @@ def import_module(name: str) -> ModuleType:
 
 
 def wrong_target(name: str, value: object) -> LoadError:
+    """The error for an import path that leads to something else than a network."""
     return LoadError(
         f"load: {name} is not a network.",
         expected="a torch.nn.Module, or a callable without arguments that returns one",

@@ -120,6 +120,7 @@ def find_input_size(model: nn.Module) -> tuple[int, int, int]:
 
 
 def runs(model: nn.Module, input_size: tuple[int, int, int]) -> bool:
+    """Whether the model takes an input of that size."""
     try:
         run_once(model, input_size)
     except ShapeError:

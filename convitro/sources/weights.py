@@ -86,6 +86,7 @@ def fit(model: nn.Module, state: dict[str, Tensor], origin: str) -> None:
 
 
 def read_safetensors(path: Path) -> object:
+    """What a safetensors file holds; a LoadError where it is damaged."""
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
@@ -93,6 +94,7 @@ def read_safetensors(path: Path) -> object:
 
 
 def read_pickled(path: Path) -> object:
+    """What a file of torch.save holds, read without running code; a LoadError where it asks for that."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # torch announces TorchScript, then raises
@@ -110,6 +112,7 @@ def read_pickled(path: Path) -> object:
 
 
 def damaged(path: Path) -> LoadError:
+    """The error for a file that cannot be read, with its size and first bytes."""
     try:
         with path.open("rb") as file:
             data = file.read(8)
@@ -133,11 +136,13 @@ def holds_weights(state: dict[Any, Any]) -> bool:
 
 
 def describe(state: object) -> str:
+    """What a file holds instead of a state dict, in a few words."""
     if isinstance(state, Mapping):
         return f"a dictionary of {listing([str(name) for name in state]) or 'nothing'}"
     return f"one {type(state).__name__}"
 
 
 def listing(names: list[str]) -> str:
+    """The first names between commas, and how many more there are."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more
