@@ -270,8 +270,7 @@ class MapGradient:
         aggregation = self.layer.operator.aggregation
         slope = aggregation.slope(self.maps, tuple(part.unsqueeze(2) for part in results), self.layer.count)
         if aggregation.selects:
-            slope = slope & ~taken.unsqueeze(2) & (slope.cumsum(2) == 1)
-            taken |= slope.any(2)
+            slope = torch.stack([first(item, taken) for item in slope.unbind(2)], 2)
         gradient = weighed(upstream.unsqueeze(2).expand_as(self.maps), slope)
         if self.layer.operator.multiplies_and_adds:
             self._through_convolution(gradient)
@@ -306,8 +305,7 @@ class MapGradient:
         for (u, v, (rows, columns), _), (x, w, inside) in zip(taps, windows.pairs(), strict=True):
             slope = operator.window.slope(operator.combine.value(x, w), windows.saved, windows.count)
             if operator.window.selects:
-                slope = slope & inside & ~taken
-                taken |= slope
+                slope = first(slope & inside, taken)
             of_product = weighed(gradient, slope).where(inside, 0.0)
             of_pixels[..., rows, columns] += weighed(of_product, operator.combine.input_slope(x, w)).sum(3)
             of_weights[..., u, v] += weighed(of_product, operator.combine.weight_slope(x, w)).sum((0, 4, 5))
@@ -318,6 +316,13 @@ def weighed(gradient: Tensor, slope: Tensor | float) -> Tensor:
     if isinstance(slope, Tensor) and slope.dtype == torch.bool:
         return gradient.where(slope, 0.0)
     return gradient * slope
+
+
+def first(condition: Tensor, taken: Tensor) -> Tensor:
+    """Where `condition` holds and did not before; `taken` remembers where it has."""
+    new = condition & ~taken
+    taken |= new
+    return new
 
 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
