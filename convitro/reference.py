@@ -22,6 +22,8 @@ SCRATCH_BYTES = 64 * 2**20
 """The working memory of one call besides its results; more only where one row of one filter needs more."""
 LIVE_TENSORS = 16
 """How many tensors of a block's size are alive at once: maps, states, slopes and what torch itself needs."""
+Gradients = tuple[Tensor | None, Tensor | None]
+"""The gradients of an input and a weight, None where not asked for."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def backward(
     tensors: tuple[Tensor, Tensor, Tensor],
     saved: Sequence[Tensor],
     needs: tuple[bool, bool],
-) -> tuple[Tensor | None, Tensor | None]:
+) -> Gradients:
     """The gradients of `forward`: every partial map is computed again and weighed with its slope.
 
     Args:
@@ -174,12 +176,12 @@ def backward(
         upstream, *results = (part[block.output].to(layer.dtype) for part in parts)
         taken = torch.zeros_like(upstream, dtype=torch.bool)
         for channels in channel_runs:
-            gradient = MapGradient(layer, block, channels)
-            gradient.spread(upstream, tuple(results), taken)
-            if input_gradient is not None:
-                layer.add_patches(input_gradient, block, channels, gradient.of_patches)
-            if weight_gradient is not None:
-                weight_gradient[block.groups, block.filters, channels] += gradient.of_kernels
+            gradient = MapGradient(layer, block, channels, needs)
+            of_patches, of_kernels = gradient.spread(upstream, tuple(results), taken)
+            if input_gradient is not None and of_patches is not None:
+                layer.add_patches(input_gradient, block, channels, of_patches)
+            if weight_gradient is not None and of_kernels is not None:
+                weight_gradient[block.groups, block.filters, channels] += of_kernels
     return (
         None if input_gradient is None else input_gradient.flatten(1, 2),
         None if weight_gradient is None else weight_gradient.flatten(0, 1),
@@ -189,14 +191,19 @@ def backward(
 def partial_maps(layer: Layer, block: Block, channels: slice) -> Tensor:
     """What every filter of a block makes of every channel. (N, G, C, O, rows, columns)"""
     patches, kernels = layer.patches(block, channels), layer.kernels(block, channels)
-    if not layer.operator.multiplies_and_adds:
-        return Windows(layer, block, patches, kernels).result
+    if layer.operator.multiplies_and_adds:
+        return convolved(layer.problem, patches, kernels)
+    return Windows(layer, block, patches, kernels).result
+
+
+def convolved(problem: ConvProblem, patches: Tensor, kernels: Tensor) -> Tensor:
+    """The partial maps of a plain convolution, one group per channel. (N, G, C, O, rows, columns)"""
     one_channel_each = kernels.transpose(1, 2).flatten(0, 2).unsqueeze(1)  # (G * C * O, 1, KH, KW)
     maps = F.conv2d(
         patches.flatten(1, 2),
         one_channel_each,
-        stride=layer.problem.stride,
-        dilation=layer.problem.dilation,
+        stride=problem.stride,
+        dilation=problem.dilation,
         groups=patches.shape[1] * patches.shape[2],
     )
     return maps.unflatten(1, (*patches.shape[1:3], kernels.shape[1]))
@@ -254,30 +261,32 @@ class Windows:
 
 
 class MapGradient:
-    """The gradient of one block of partial maps, passed on to its patches and kernels.
+    """The gradient of one block of partial maps, passed on to its patches and kernels where `needs` asks."""
 
-    Shape: of_patches (N, G, C, rows, columns), of_kernels (G, O, C, KH, KW).
-    """
-
-    def __init__(self, layer: Layer, block: Block, channels: slice) -> None:
-        self.layer, self.block = layer, block
+    def __init__(self, layer: Layer, block: Block, channels: slice, needs: tuple[bool, bool]) -> None:
+        self.layer, self.block, self.needs = layer, block, needs
         self.patches, self.kernels = layer.patches(block, channels), layer.kernels(block, channels)
-        self.maps = partial_maps(layer, block, channels)
-        self.of_patches, self.of_kernels = torch.zeros_like(self.patches), torch.zeros_like(self.kernels)
 
-    def spread(self, upstream: Tensor, results: tuple[Tensor, ...], taken: Tensor) -> None:
-        """Weigh `upstream` (N, G, O, rows, columns) by each map's slope; `taken` marks settled outputs."""
+    def spread(self, upstream: Tensor, results: tuple[Tensor, ...], taken: Tensor) -> Gradients:
+        """Weigh `upstream` (N, G, O, rows, columns) by each map's slope; `taken` marks settled outputs.
+
+        Returns:
+            The gradients of the patches (N, G, C, rows, columns) and of the kernels (G, O, C, KH, KW).
+        """
+        if self.layer.operator.multiplies_and_adds:
+            maps = convolved(self.layer.problem, self.patches, self.kernels)
+            return self._through_convolution(self._of_maps(maps, upstream, results, taken))
+        windows = Windows(self.layer, self.block, self.patches, self.kernels)
+        return self._through_windows(windows, self._of_maps(windows.result, upstream, results, taken))
+
+    def _of_maps(self, maps: Tensor, upstream: Tensor, results: tuple[Tensor, ...], taken: Tensor) -> Tensor:
         aggregation = self.layer.operator.aggregation
-        slope = aggregation.slope(self.maps, tuple(part.unsqueeze(2) for part in results), self.layer.count)
+        slope = aggregation.slope(maps, tuple(part.unsqueeze(2) for part in results), self.layer.count)
         if aggregation.selects:
             slope = torch.stack([first(item, taken) for item in slope.unbind(2)], 2)
-        gradient = weighed(upstream.unsqueeze(2).expand_as(self.maps), slope)
-        if self.layer.operator.multiplies_and_adds:
-            self._through_convolution(gradient)
-        else:
-            self._through_windows(gradient)
+        return weighed(upstream.unsqueeze(2).expand_as(maps), slope)
 
-    def _through_convolution(self, gradient: Tensor) -> None:
+    def _through_convolution(self, gradient: Tensor) -> Gradients:
         problem, groups = self.layer.problem, self.patches.shape[1] * self.patches.shape[2]
         kernels = self.kernels.transpose(1, 2)  # (G, C, O, KH, KW)
         of_patches, of_kernels, _ = torch.ops.aten.convolution_backward(
@@ -291,24 +300,31 @@ class MapGradient:
             False,
             [0, 0],
             groups,
-            [True, True, False],
+            [*self.needs, False],
         )
-        self.of_patches = of_patches.view_as(self.patches)
-        self.of_kernels = of_kernels.view_as(kernels).transpose(1, 2)
+        return (
+            of_patches.view_as(self.patches) if self.needs[0] else None,
+            of_kernels.view_as(kernels).transpose(1, 2) if self.needs[1] else None,
+        )
 
-    def _through_windows(self, gradient: Tensor) -> None:
+    def _through_windows(self, windows: Windows, gradient: Tensor) -> Gradients:
         operator = self.layer.operator
-        windows = Windows(self.layer, self.block, self.patches, self.kernels)
+        of_patches = torch.zeros_like(self.patches) if self.needs[0] else None
+        of_kernels = torch.zeros_like(self.kernels) if self.needs[1] else None
         taken = torch.zeros_like(gradient, dtype=torch.bool)
-        of_pixels, of_weights = self.of_patches, self.of_kernels.transpose(1, 2)
         taps = self.layer.taps(self.block)
         for (u, v, (rows, columns), _), (x, w, inside) in zip(taps, windows.pairs(), strict=True):
             slope = operator.window.slope(operator.combine.value(x, w), windows.saved, windows.count)
             if operator.window.selects:
                 slope = first(slope & inside, taken)
             of_product = weighed(gradient, slope).where(inside, 0.0)
-            of_pixels[..., rows, columns] += weighed(of_product, operator.combine.input_slope(x, w)).sum(3)
-            of_weights[..., u, v] += weighed(of_product, operator.combine.weight_slope(x, w)).sum((0, 4, 5))
+            if of_patches is not None:
+                of_pixels = weighed(of_product, operator.combine.input_slope(x, w)).sum(3)
+                of_patches[..., rows, columns] += of_pixels
+            if of_kernels is not None:
+                of_weights = weighed(of_product, operator.combine.weight_slope(x, w)).sum((0, 4, 5))
+                of_kernels[..., u, v] += of_weights.transpose(1, 2)
+        return of_patches, of_kernels
 
 
 def weighed(gradient: Tensor, slope: Tensor | float) -> Tensor:

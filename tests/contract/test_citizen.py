@@ -122,6 +122,20 @@ def test_a_function_mode_sees_the_layer_as_one_call() -> None:
     assert seen.count(functional.conv2d) == 1
 
 
+@pytest.mark.parametrize("window", ["sum", "max"])
+def test_one_gradient_alone_is_that_of_both(window: str) -> None:
+    input, weight = torch.randn(2, 4, 5, 5, requires_grad=True), torch.randn(2, 2, 3, 3, requires_grad=True)
+
+    def gradients(input: Tensor, weight: Tensor) -> list[Tensor]:
+        output = functional.conv2d(input, weight, padding=1, groups=2, aggregation="softmax", window=window)
+        wanted = [tensor for tensor in (input, weight) if tensor.requires_grad]
+        return list(torch.autograd.grad(output.square().sum(), wanted))
+
+    both = gradients(input, weight)
+    torch.testing.assert_close(gradients(input, weight.detach()), both[:1])
+    torch.testing.assert_close(gradients(input.detach(), weight), both[1:])
+
+
 def test_gradients_only_where_they_are_asked_for() -> None:
     input, weight = torch.randn(1, 3, 5, 5), torch.randn(2, 3, 3, 3, requires_grad=True)
     functional.conv2d(input, weight, aggregation="max").sum().backward()
