@@ -77,6 +77,16 @@ class ExperimentError(ConvitroError, RuntimeError):
     """A training or a comparison that cannot go on."""
 
 
+def missing_call(value: object) -> str:
+    """A hint for a class that was given where an instance is wanted; empty for anything else.
+
+    Example:
+        >>> missing_call(int)
+        'an instance, not its class: add ()'
+    """
+    return "an instance, not its class: add ()" if isinstance(value, type) else ""
+
+
 def closest(word: str, choices: Iterable[str]) -> str:
     """A hint that names the choices most like `word`, for the `hint` of an error.
 

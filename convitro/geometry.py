@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from convitro.errors import ArgumentError, ShapeError, closest
@@ -145,7 +145,7 @@ def with_padding(problem: ConvProblem, padding: Any, caller: str) -> ConvProblem
     else:
         rows, columns = integer_pair(padding, f"{caller}: `padding`", least=0)
         sides = (rows, rows, columns, columns)
-    return ConvProblem(**{**problem.__dict__, "padding": sides})
+    return replace(problem, padding=sides)
 
 
 def integer_pair(value: Any, name: str, *, least: int) -> Pair:

@@ -16,8 +16,8 @@ class Operator:
     """What a layer does with the numbers under a window: combine, reduce the window, reduce the channels.
 
     Example:
-        >>> operator("max").linear, operator("mean").linear
-        (False, True)
+        >>> operator("max").multiplies_and_adds, operator("max", combine="add").multiplies_and_adds
+        (True, False)
     """
 
     combine: Combine
@@ -28,11 +28,6 @@ class Operator:
     def multiplies_and_adds(self) -> bool:
         """The partial maps are those of a plain convolution."""
         return self.combine.name == "multiply" and self.window.name == "sum"
-
-    @property
-    def linear(self) -> bool:
-        """The whole layer is a plain convolution, perhaps with scaled weights."""
-        return self.multiplies_and_adds and self.aggregation.name in ("sum", "mean", "none")
 
 
 def operator(aggregation: Any = "sum", window: Any = "sum", combine: Any = "multiply") -> Operator:

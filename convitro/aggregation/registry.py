@@ -6,7 +6,7 @@ from typing import Any
 
 from convitro.aggregation.base import Aggregation
 from convitro.aggregation.builtin import BUILT_IN
-from convitro.errors import ArgumentError, closest
+from convitro.errors import ArgumentError, closest, missing_call
 
 _named: dict[str, Aggregation] = {aggregation.name: aggregation for aggregation in BUILT_IN}
 _by_spec: dict[str, Aggregation] = {aggregation.spec: aggregation for aggregation in BUILT_IN}
@@ -80,7 +80,7 @@ def resolve(aggregation: str | Aggregation, *, argument: str = "aggregation") ->
             f"`{argument}` is neither a name nor an instance.",
             expected="a name or an instance of Aggregation",
             received=repr(aggregation),
-            hint="an instance, not its class: add ()" if isinstance(aggregation, type) else "",
+            hint=missing_call(aggregation),
         )
     found = _by_spec.get(aggregation) or _named.get(aggregation)
     return found if found is not None else _parsed(aggregation, argument)
@@ -139,7 +139,7 @@ def _check_instance(aggregation: Any) -> None:
             "register_aggregation: not an aggregation.",
             expected="an instance of a subclass of convitro.Aggregation",
             received=repr(aggregation),
-            hint="an instance, not its class: add ()" if isinstance(aggregation, type) else "",
+            hint=missing_call(aggregation),
         )
     name = getattr(aggregation, "name", None)
     if not isinstance(name, str) or not name.isidentifier():

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from convitro.anatomy.preserve import ModelState, preserved
-from convitro.errors import ArgumentError
+from convitro.errors import ArgumentError, missing_call
 
 
 class Observer(TorchFunctionMode):
@@ -108,7 +108,7 @@ def check_model(model: Any, caller: str) -> nn.Module:
             f"{caller}: `model` is not a torch.nn.Module.",
             expected="an instance of torch.nn.Module",
             received=f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__,
-            hint="an instance, not its class: add ()" if isinstance(model, type) else "",
+            hint=missing_call(model),
         )
     model = getattr(model, "_orig_mod", model)
     tensors = (*model.named_parameters(), *model.named_buffers())

@@ -8,13 +8,15 @@ from torch import Tensor
 from convitro.aggregation import Operator
 from convitro.geometry import ConvProblem
 
+LINEAR = ("sum", "mean", "none")
+
 
 def aten_reasons(operator: Operator) -> list[str]:
     """Why PyTorch's convolution cannot compute this operator; empty where it can."""
     reasons = []
     if not operator.multiplies_and_adds:
         reasons.append(f'combine="{operator.combine.name}" with window="{operator.window}" is no convolution')
-    if operator.aggregation.name not in ("sum", "mean", "none"):
+    if operator.aggregation.name not in LINEAR:
         reasons.append(f'aggregation="{operator.aggregation}" is not linear')
     return reasons
 

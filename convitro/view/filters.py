@@ -18,7 +18,7 @@ MAX_VALUES = 2**20  # per page of channels, inputs and partial maps each
 def channels_per_page(layer: LayerAnatomy) -> int:
     """How many channels of a layer one document holds: 64, or fewer where the maps are large; at least 4."""
     height, width = layer.input.shape[-2:]
-    rows, columns = layer.problem.output_size(height, width)
+    rows, columns = layer.output_size
     largest = max(height * width, rows * columns, 1)
     return max(4, min(MAX_CHANNELS, MAX_VALUES // largest))
 
@@ -31,19 +31,18 @@ def input_document(layer: LayerAnatomy, filter: int, start: int) -> Document:
         filter: index of the filter.
         start: position of the first channel among those that the filter reads.
     """
-    per_filter = layer.problem.channels_per_filter
-    first = filter // (layer.problem.out_channels // layer.problem.groups) * per_filter
-    page = slice(first + start, first + min(start + channels_per_page(layer), per_filter))
-    channels = layer.input[0, first : first + per_filter]
+    seen = layer.channels_of(filter)
+    page = seen[start : start + channels_per_page(layer)]
+    channels = layer.input[0, seen.start : seen.stop]
     manifest = {
         "layer": layer.name,
         "start": start,
-        "channels": list(range(page.start, page.stop)),
+        "channels": list(page),
         "limit": limit(channels),
         "lowest": number(float(channels.min())),
         "highest": number(float(channels.max())),
     }
-    return Document(manifest, {"inputs": float_array(layer.input[0, page])})
+    return Document(manifest, {"inputs": float_array(layer.input[0, page.start : page.stop])})
 
 
 def filter_document(layer: LayerAnatomy, filter: int, start: int, aggregation: str | None = None) -> Document:
