@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from convitro.geometry import ConvProblem, check_choice, conv_problem, integer_p
 from convitro.ops import aggregate
 
 ALGORITHMS = ("auto", "aten", "reference")
+Computation = Callable[[ConvProblem, Operator, Tensor, Tensor, Tensor | None], Tensor]
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
@@ -107,11 +109,9 @@ def conv2d(
     chosen = operator(aggregation, window, combine)
     problem = conv_problem(weight.shape, stride, padding, dilation, groups, padding_mode=padding_mode)
     check_tensors(problem, input, weight, bias)
-    check_algorithm(algorithm, chosen, input.dtype)
+    compute = chosen_computation(algorithm, chosen, input.dtype)
     batched = input if input.dim() == 4 else input.unsqueeze(0)
     problem, batched = padded(problem, batched)
-    by_reference = algorithm == "reference" or bool(aten.aten_reasons(chosen))
-    compute = _reference if by_reference else aten.conv2d
     if chosen.aggregation.separate:
         output = _separately(compute, problem, chosen, batched, weight, bias)
     else:
@@ -233,7 +233,12 @@ def autocasts(device: torch.device) -> bool:
 
 
 def _separately(
-    compute: Any, problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor, bias: Tensor | None
+    compute: Computation,
+    problem: ConvProblem,
+    operator: Operator,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
 ) -> Tensor:
     """Every partial map on its own: a layer with one group per channel, whose sum has one item."""
     groups, channels = problem.groups, problem.channels_per_filter
@@ -301,8 +306,8 @@ def check_window(extent: tuple[int, int], image: Any, problem: str) -> None:
         )
 
 
-def check_algorithm(algorithm: str, operator: Operator, dtype: torch.dtype) -> None:
-    """Raise unless `algorithm` is known and can compute this operator in this dtype."""
+def chosen_computation(algorithm: str, operator: Operator, dtype: torch.dtype) -> Computation:
+    """What computes this operator under that algorithm; raise where nothing can, in this dtype."""
     check_choice(algorithm, ALGORITHMS, "conv2d: unknown algorithm.")
     reasons = aten.aten_reasons(operator)
     if algorithm == "aten" and reasons:
@@ -311,9 +316,12 @@ def check_algorithm(algorithm: str, operator: Operator, dtype: torch.dtype) -> N
             received="; ".join(reasons),
             hint='algorithm="auto" takes one that can',
         )
-    if (reasons or algorithm == "reference") and not dtype.is_floating_point:
+    if not reasons and algorithm != "reference":
+        return aten.conv2d
+    if not dtype.is_floating_point:
         raise DtypeError(
             f"conv2d: {operator.aggregation} needs floating point.",
             expected="float16, bfloat16, float32 or float64",
             received=str(dtype),
         )
+    return _reference
