@@ -1,0 +1,177 @@
+"""From a written kernel to its address: LLVM compiles it once for a process, and once for a machine."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+
+import convitro.engine.cpu.cache as cache
+from convitro.engine.cpu.isa import Isa, supported
+from convitro.errors import CompileError
+
+ENTRY = "entry"
+SPEED_LEVEL = 2
+
+
+@dataclass(frozen=True)
+class Program:
+    """A kernel that was written, not yet compiled.
+
+    Attributes:
+        module: contains a function called "entry".
+        fields: names of the int64 numbers that `entry` reads from its first argument, in order.
+    """
+
+    module: ir.Module
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel that can be called for as long as the process lives.
+
+    Attributes:
+        address: of "entry".
+        fields: names of the int64 numbers that it reads from its first argument, in order.
+    """
+
+    address: int
+    fields: tuple[str, ...]
+
+
+_compiled: dict[tuple[str, Isa], Compiled] = {}
+_engines: list[Any] = []  # they own the machine code
+_lock = threading.RLock()  # LLVM serves one thread at a time anyway
+
+
+def compiled(key: str, write: Callable[[], Program], isa: Isa) -> Compiled:
+    """The kernel of that name, compiled at the first call of the process or taken from disk.
+
+    Args:
+        key: decides, together with the source code of this folder, what `write` returns.
+        write: writes the kernel; called only where it is found neither in memory nor on disk.
+        isa: one that runs on this processor.
+
+    Raises:
+        CompileError: LLVM refuses the kernel, or this processor cannot run it.
+    """
+    known = _compiled.get((key, isa))
+    if known is not None:
+        return known
+    with _lock:
+        if (key, isa) not in _compiled:
+            _compiled[key, isa] = _found_or_made(key, write, isa)
+        return _compiled[key, isa]
+
+
+def assembly(program: Program, isa: Isa) -> str:
+    """The text of the machine code, also for processors other than this one."""
+    with _lock:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+        machine = _machine(isa)
+        return str(machine.emit_assembly(_optimized(program.module, machine, "assembly")))
+
+
+def _found_or_made(key: str, write: Callable[[], Program], isa: Isa) -> Compiled:
+    if isa.name not in supported():
+        raise CompileError(
+            f"kernel {key}: this processor cannot run it.",
+            expected=" or ".join(supported()),
+            received=isa.name,
+        )
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    identity = _identity(key, isa)
+    entry = cache.read(identity) if identity else None
+    if entry is None:
+        program, machine = write(), _machine(isa)
+        code = machine.emit_object(_optimized(program.module, machine, key))
+        entry = cache.Entry(identity, program.fields, code)
+        if identity:
+            cache.write(entry)
+    return Compiled(_load(entry.code, isa), entry.fields)
+
+
+def _identity(key: str, isa: Isa) -> str:
+    """All that decides the machine code; empty where that is not known."""
+    versions = (llvmlite.__version__, llvm.llvm_version_info)
+    return json.dumps([key, _sources(), astuple(isa), versions, SPEED_LEVEL]) if _sources() else ""
+
+
+@functools.cache
+def _sources() -> str:
+    """A digest of the code that writes kernels; empty where it cannot be read."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest() if files else ""
+
+
+def _machine(isa: Isa) -> Any:
+    target = llvm.Target.from_triple(isa.triple)
+    # constants lie beside the code (see `_load`), within reach of the short addresses of the small model
+    return target.create_target_machine(
+        cpu=isa.cpu, features=isa.features, opt=SPEED_LEVEL, reloc="pic", codemodel="small", jit=True
+    )
+
+
+def _optimized(module: ir.Module, machine: Any, key: str) -> Any:
+    """LLVM's own form of the module. Loops stay as written: kernels are vectorized and unrolled by hand."""
+    try:
+        parsed = llvm.parse_assembly(str(module))
+        parsed.triple = machine.triple
+        parsed.data_layout = str(machine.target_data)
+        parsed.verify()
+        _check_functions(parsed)
+    except (RuntimeError, NameError) as error:
+        raise CompileError(f"kernel {key}: LLVM refuses it.", received=str(error).strip()) from error
+    tuning = llvm.create_pipeline_tuning_options(speed_level=SPEED_LEVEL)
+    tuning.loop_vectorization = tuning.slp_vectorization = False
+    tuning.loop_unrolling = tuning.loop_interleaving = False
+    builder = llvm.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(parsed, builder)
+    return parsed
+
+
+def _check_functions(module: Any) -> None:
+    """LLVM would end the process over a missing function, when the code is loaded."""
+    module.get_function(ENTRY)
+    missing = [function.name for function in module.functions if function.is_declaration]
+    missing = [name for name in missing if not name.startswith("llvm.")]
+    if missing:
+        raise NameError(f"{', '.join(missing)} not defined in the kernel")
+
+
+def _load(code: bytes, isa: Isa) -> int:
+    """Place machine code in memory and return the address of its entry."""
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(isa), use_lmm=True)
+    engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)
+    return int(engine.get_function_address(ENTRY))
+
+
+def _unlock_in_child() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # a child must not inherit LLVM in the middle of its work
+    os.register_at_fork(
+        before=lambda: _lock.acquire(),
+        after_in_parent=lambda: _lock.release(),
+        after_in_child=_unlock_in_child,
+    )
