@@ -1,0 +1,136 @@
+"""The convolution of a layer as one kernel: blocks of the output are shared out, packed, summed and finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from convitro.engine.cpu import direct, winograd
+from convitro.engine.cpu.finish import Epilogue, Origin, store_results
+from convitro.engine.cpu.isa import Isa
+from convitro.engine.cpu.jit import Program
+from convitro.engine.cpu.multiply import Tile
+from convitro.engine.cpu.program import Task, program
+from convitro.engine.cpu.source import ELEMENTS, TensorSource, load_real
+from convitro.engine.cpu.vector import BYTE, Pointer, Value
+
+POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "pooled", "input_switches")
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Everything about a convolution that is compiled in; all sizes are given when it is called.
+
+    Attributes:
+        dtype: what is computed with, "float32" or "float64".
+        source: where its numbers come from.
+        algorithm: "direct", "lanes" or "winograd".
+        tile: rows and vectors of accumulators.
+        length: products in a run (direct and winograd), or taps (lanes).
+        epilogue: what is done to the sums.
+        bias: dtype of the bias, None without one.
+    """
+
+    dtype: str
+    source: TensorSource
+    algorithm: str
+    tile: Tile
+    length: int
+    epilogue: Epilogue = field(default_factory=Epilogue)
+    bias: str | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of the output: its first image, pooled row and column, and the first of its blocks of filters."""
+
+    image: Value
+    row: Value
+    column: Value
+    group: Value
+
+
+def convolution(kernel: Convolution, isa: Isa) -> Program:
+    """Write the kernel of a convolution."""
+    return program(isa, ELEMENTS[kernel.dtype], POINTERS, lambda task: _write(task, kernel))
+
+
+def _write(task: Task, kernel: Convolution) -> None:
+    begin, end = task.share(task.size("tasks"))
+    scratch = task.pointer("scratch", BYTE)[task.thread * task.size("scratch_bytes")]
+    window, sums, bias = (
+        scratch[task.size(f"{name}_at")].to(task.dtype) for name in ("window", "sums", "bias")
+    )
+    _pack_bias(task, kernel, bias)
+    with task.loop(begin, end) as number:
+        block, chunk = _decode(task, number)
+        _pack(task, kernel, window, block)
+        if kernel.algorithm == "winograd":
+            winograd.transform_input(task, window, scratch)
+        _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
+
+
+def _decode(task: Task, number: Value) -> tuple[Block, Value]:
+    """The block of a task, and the chunk of its filters."""
+    rest, chunk = number // task.size("chunks"), number % task.size("chunks")
+    rest, group = rest // task.size("groups"), rest % task.size("groups")
+    rest, column = rest // task.size("column_blocks"), rest % task.size("column_blocks")
+    image, row = rest // task.size("row_blocks"), rest % task.size("row_blocks")
+    sizes = (task.size(f"block_{name}") for name in ("images", "rows", "columns"))
+    image, row, column = (part * size for part, size in zip((image, row, column), sizes, strict=True))
+    return Block(image, row, column, group), chunk
+
+
+def _pack(task: Task, kernel: Convolution, window: Pointer, block: Block) -> None:
+    """The part of the padded input that a block sees. [image][row][column][pitch]"""
+    rows = task.size("window_rows")
+    pitch = task.size("window_columns") * task.size("pitch")
+    y = block.row * task.size("row_step") - task.size("top")
+    x = block.column * task.size("column_step") - task.size("left")
+    channel = block.group * task.size("channels")
+    with task.loop(0, task.size("block_images")) as image, task.loop(0, rows) as row:
+        corner = (block.image + image, y + row, x)
+        kernel.source.pack_row(task, window[(image * rows + row) * pitch], corner, channel)
+
+
+def _pack_bias(task: Task, kernel: Convolution, bias: Pointer) -> None:
+    """The biases of each group, zeros behind them up to a whole block of filters."""
+    groups, filters, padded = task.size("groups"), task.size("filters"), task.size("filters_padded")
+    with task.loop(0, groups * padded, task.width) as i:
+        bias[i].store(task.zero(task.dtype))
+    if kernel.bias is not None:
+        given = task.pointer("bias", ELEMENTS[kernel.bias])
+        with task.loop(0, groups) as group, task.loop(0, filters) as i:
+            bias[group * padded + i].store(load_real(given[group * filters + i], task.dtype))
+
+
+def _filters(
+    task: Task,
+    kernel: Convolution,
+    memory: tuple[Pointer, Pointer, Pointer, Pointer],
+    where: tuple[Block, Value],
+) -> None:
+    """Sum and finish one block of filters after the other."""
+    (window, sums, bias, scratch), (block, chunk) = memory, where
+    filters = kernel.tile.vectors * task.width
+    blocks, chunks = task.size("filter_blocks"), task.size("chunks")
+    with task.loop(blocks * chunk // chunks, blocks * (chunk + 1) // chunks) as part:
+        packed = block.group * blocks + part
+        weights = task.pointer("weight")[packed * task.size("weights_in_block")]
+        biases = bias[block.group * task.size("filters_padded") + part * filters]
+        if kernel.algorithm == "winograd":
+            winograd.accumulate(task, kernel.tile, kernel.length, weights, biases, sums, scratch)
+        else:
+            direct.clear(task, kernel.tile, biases, sums)
+            direct.accumulate(task, kernel.tile, kernel.length, window, weights, sums)
+        store_results(task, kernel.epilogue, sums, _origin(task, kernel.tile, block, part))
+
+
+def _origin(task: Task, tile: Tile, block: Block, part: Value) -> Origin:
+    """Where the results of a block lie; at the borders fewer of them than a block has."""
+    starts = (block.image, block.row, block.column)
+    ends = (task.size(name) for name in ("images", "pooled_rows", "pooled_columns"))
+    sizes = (task.size(f"block_{name}") for name in ("images", "rows", "columns"))
+    counts = [(end - start).minimum(size) for start, end, size in zip(starts, ends, sizes, strict=True)]
+    first = part * (tile.vectors * task.width)
+    channel = block.group * task.size("filters") + first
+    return Origin(*starts, channel, *counts, task.size("filters") - first, tile.vectors)
