@@ -1,0 +1,337 @@
+"""Functions of one number, lane by lane, for kernels: float32 and float64, on every instruction set.
+
+Nothing here calls a library. Most series are Taylor's: their coefficients are what the mathematics says.
+Accuracy is in units in the last place (ulp) of the exact result, over all inputs unless stated otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import llvmlite.ir as ir
+
+from convitro.engine.cpu.vector import Value
+
+LN2_TAIL = 2.3190468138462996e-17
+"""What ln 2 is more than its float64."""
+LEAK = 0.01
+"""The slope of leaky_relu below zero."""
+ERF_NEAR = 0.65
+"""Below it erf is its own series, above it one minus its complement."""
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A floating-point format, and how far series go that are exact enough for it.
+
+    Attributes:
+        integer: LLVM's integer of the same size.
+        digits: bits of the mantissa that are stored.
+        bias: of the exponent.
+        ln2_digits: bits of ln 2 that an exponent multiplies without rounding.
+        exp_range: below it exp is zero, above it infinite.
+        tanh_end, erf_end: from there on the function is one.
+        exp_terms, log_terms, erf_terms: lengths of Taylor series.
+        erfc_series: of exp(x²) erfc(x) between `ERF_NEAR` and `erf_end`, in powers of (x - 2) / (x + 2).
+    """
+
+    integer: ir.IntType
+    digits: int
+    bias: int
+    ln2_digits: int
+    exp_range: tuple[float, float]
+    tanh_end: float
+    erf_end: float
+    exp_terms: int
+    log_terms: int
+    erf_terms: int
+    erfc_series: tuple[float, ...]
+
+    @property
+    def rounder(self) -> float:
+        """Added to a number it leaves the nearest whole number in the last bits."""
+        return 1.5 * 2.0**self.digits
+
+    @property
+    def ln2(self) -> tuple[float, float]:
+        """ln 2 as a short number and the rest."""
+        short = math.floor(math.log(2) * 2**self.ln2_digits) / 2**self.ln2_digits
+        return short, (math.log(2) - short) + LN2_TAIL
+
+    def bits(self, number: float) -> int:
+        """The bits of a number of this format, as an integer."""
+        packed = struct.pack("<f" if self.digits == 23 else "<d", number)
+        return int.from_bytes(packed, "little")
+
+
+# erfc_series: least worst error of erf, found in 50 digits by reweighted least squares; 2e-9 and 2e-18.
+_FLOAT32 = _Format(
+    integer=ir.IntType(32),
+    digits=23,
+    bias=127,
+    ln2_digits=15,
+    exp_range=(-104.0, 89.0),
+    tanh_end=10.0,
+    erf_end=4.0,
+    exp_terms=6,
+    log_terms=5,
+    erf_terms=8,
+    erfc_series=(
+        *(0.25539569938215645, -0.42718759845695725, 0.24162406338385387),
+        *(-0.07918789215814508, 0.003225817007483568, 0.006758583217905231),
+    ),
+)
+_FLOAT64 = _Format(
+    integer=ir.IntType(64),
+    digits=52,
+    bias=1023,
+    ln2_digits=41,
+    exp_range=(-746.0, 710.0),
+    tanh_end=20.0,
+    erf_end=6.0,
+    exp_terms=12,
+    log_terms=10,
+    erf_terms=14,
+    erfc_series=(
+        *(0.25539567631050564, -0.4271858474139594, 0.24165819424255894, -0.07897858101437308),
+        *(0.0037328924007098783, 0.006997461586320232, -0.0008471439578639208, -0.0009819747938813316),
+        *(4.3585113324324714e-05, 0.00017444448243923054, 2.7449733212468727e-05, -2.866531147384839e-05),
+        *(-1.710261955044533e-05, -3.2877112172093885e-06),
+    ),
+)
+_FORMATS = {"float": _FLOAT32, "double": _FLOAT64}
+
+
+def exp(x: Value) -> Value:
+    """e to the power x; zero, subnormal or infinite where that is the result.
+
+    Accuracy: 1.1 ulp.
+    """
+    form = _format(x)
+    low, high = form.exp_range
+    x = x.like(low).maximum(x.like(high).minimum(x))  # NaN stays
+    rest, count = _split(x, form)
+    half = count >> 1  # two steps: a power of two beyond the exponents of the format may be needed
+    return (_exp_minus_one(rest, form) + 1.0) * _power_of_two(half, form) * _power_of_two(count - half, form)
+
+
+def log(x: Value) -> Value:
+    """The natural logarithm: minus infinity at zero, NaN below it.
+
+    Accuracy: 1 ulp.
+    """
+    form = _format(x)
+    exponent, mantissa = _exponent_and_mantissa(x, form)
+    rest = mantissa - 1.0
+    ratio = rest / (rest + 2.0)  # log(1 + rest) = 2 atanh(ratio)
+    square = ratio * ratio
+    series = _polynomial(square, [2 / (2 * k + 3) for k in range(form.log_terms)]) * square
+    half = rest * rest * 0.5
+    short, tail = form.ln2
+    small = exponent.fma(tail, ratio * (half + series))
+    result = exponent.fma(short, rest - (half - small))
+    result = (x < math.inf).choose(result, x)
+    return (x < 0.0).choose(x.like(math.nan), x.equals(0.0).choose(x.like(-math.inf), result))
+
+
+def sqrt(x: Value) -> Value:
+    """The square root, NaN below zero.
+
+    Accuracy: correctly rounded.
+    """
+    return x.kernel.call("llvm.sqrt", x)
+
+
+def sigmoid(x: Value) -> Value:
+    """1 / (1 + exp(-x)); like torch's, zero where exp(-x) is infinite.
+
+    Accuracy: 2.5 ulp.
+    """
+    return 1.0 / (exp(-x) + 1.0)
+
+
+def tanh(x: Value) -> Value:
+    """The hyperbolic tangent.
+
+    Accuracy: 3 ulp.
+    """
+    form = _format(x)
+    size = x.like(form.tanh_end).minimum(_absolute(x))  # NaN stays
+    rest, count = _split(size + size, form)
+    power = _power_of_two(count - form.bias, form)
+    grown = power.fma(_exp_minus_one(rest, form), power - 1.0)  # exp(2 x) - 1
+    return _with_sign(grown / (grown + 2.0), x)
+
+
+def erf(x: Value) -> Value:
+    """The error function.
+
+    Accuracy: 2 ulp.
+    """
+    form = _format(x)
+    size = x.like(form.erf_end).minimum(_absolute(x))  # NaN stays
+    square = size * size
+    near = size.fma(_polynomial(square, _erf_series(form.erf_terms)), size)
+    far = 1.0 - exp(-square) * _polynomial((size - 2.0) / (size + 2.0), form.erfc_series)
+    return _with_sign((size < ERF_NEAR).choose(near, far), x)
+
+
+def from_bfloat16(bits: Value) -> Value:
+    """The float32 numbers of bfloat16 ones, which come as 16-bit integers; exact."""
+    wide = bits.cast(ir.IntType(32)) << 16
+    return wide.bits(ir.FloatType())
+
+
+def to_bfloat16(x: Value) -> Value:
+    """The nearest bfloat16 numbers (ties to even) as 16-bit integers; NaN stays NaN."""
+    bits = x.bits(ir.IntType(32))
+    top = bits >> 16
+    nearest = (bits + 0x7FFF + (top & 1)) >> 16
+    return x.is_nan().choose(top | 0x40, nearest).cast(ir.IntType(16))
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function after a layer, and how gradients come back through it.
+
+    Attributes:
+        name: as in torch.nn.functional, or "none".
+        apply: z to the activated output.
+        backward: (gradient of the output, what was saved) to the gradient of z.
+        saves: what `backward` needs: "output", "input" (z) or "nothing".
+        monotone: never falls, so that the largest of a pooling window may be picked before it.
+    """
+
+    name: str
+    apply: Callable[[Value], Value]
+    backward: Callable[[Value, Value], Value]
+    saves: str
+    monotone: bool = True
+
+    def slope(self, saved: Value) -> Value:
+        """The derivative where `saved` was saved."""
+        return self.backward(saved.like(1.0), saved)
+
+
+def relu(z: Value) -> Value:
+    """z, or zero where that is larger; NaN stays. In this order of operands it is one instruction of x86."""
+    return z.like(0.0).maximum(z)
+
+
+def leaky_relu(z: Value) -> Value:
+    """z, or a hundredth of it below zero."""
+    return (z * LEAK).maximum(z)
+
+
+def silu(z: Value) -> Value:
+    """z times its sigmoid.
+
+    Accuracy: 3 ulp.
+    """
+    return z / (exp(-z) + 1.0)
+
+
+def gelu(z: Value) -> Value:
+    """z times the share of the normal distribution below it, the exact form.
+
+    Accuracy: 3 ulp for z > 0; elsewhere 3 ulp of z, not of the far smaller result, as in torch.
+    """
+    return z * 0.5 * (erf(z * math.sqrt(0.5)) + 1.0)
+
+
+def _silu_backward(gradient: Value, z: Value) -> Value:
+    share = sigmoid(z)
+    return gradient * share * (z * (1.0 - share) + 1.0)
+
+
+def _gelu_backward(gradient: Value, z: Value) -> Value:
+    scaled = z * math.sqrt(0.5)
+    density = exp(-(scaled * scaled)) * (1 / math.sqrt(2 * math.pi))
+    return gradient * (erf(scaled) * 0.5 + 0.5 + z * density)
+
+
+ACTIVATIONS = {
+    activation.name: activation
+    for activation in (
+        Activation("none", lambda z: z, lambda gradient, _: gradient, "nothing"),
+        Activation("relu", relu, lambda gradient, y: (y <= 0.0).choose(y.like(0.0), gradient), "output"),
+        Activation(
+            "leaky_relu",
+            leaky_relu,
+            lambda gradient, y: (y > 0.0).choose(gradient, gradient * LEAK),
+            "output",
+        ),
+        Activation("sigmoid", sigmoid, lambda gradient, y: gradient * (1.0 - y) * y, "output"),
+        Activation("tanh", tanh, lambda gradient, y: gradient * (1.0 - y * y), "output"),
+        Activation("silu", silu, _silu_backward, "input", monotone=False),
+        Activation("gelu", gelu, _gelu_backward, "input", monotone=False),
+    )
+}
+"""What may follow a layer inside its kernel; the values and gradients are torch's."""
+
+
+def _format(x: Value) -> _Format:
+    return _FORMATS[str(x.element)]
+
+
+def _polynomial(x: Value, coefficients: Sequence[float]) -> Value:
+    """c0 + c1 x + c2 x² + …"""
+    result = x.like(coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        result = result.fma(x, x.like(coefficient))
+    return result
+
+
+def _split(x: Value, form: _Format) -> tuple[Value, Value]:
+    """`rest`, at most half of ln 2, and the integer `count`: x = rest + (count - twice the bias) ln 2."""
+    shifted = x.fma(1 / math.log(2), x.like(form.rounder))
+    number = shifted - form.rounder
+    short, tail = form.ln2
+    rest = number.fma(-tail, number.fma(-short, x))
+    count = shifted.bits(form.integer) + (2 * form.bias - form.bits(form.rounder))
+    return rest, count
+
+
+def _exp_minus_one(rest: Value, form: _Format) -> Value:
+    series = _polynomial(rest, [1 / math.factorial(k + 2) for k in range(form.exp_terms)])
+    return (rest * rest).fma(series, rest)
+
+
+def _power_of_two(count: Value, form: _Format) -> Value:
+    """2 to the power `count` less the bias."""
+    return (count << form.digits).bits(_element(form))
+
+
+def _exponent_and_mantissa(x: Value, form: _Format) -> tuple[Value, Value]:
+    """`e` and `m` with x = m times 2 to the power e and m between the square roots of 1/2 and 2."""
+    small = x < 2.0 ** (1 - form.bias)  # subnormal
+    scaled = small.choose(x * 2.0**form.digits, x)
+    moved = scaled.bits(form.integer) + (form.bits(1.0) - form.bits(math.sqrt(0.5)))
+    count = moved >> form.digits
+    mantissa = scaled.bits(form.integer) + form.bits(1.0) - (count << form.digits)
+    # the integer becomes a number as the last bits of a large one: not all processors convert 64-bit integers
+    large = 2.0**form.digits
+    exponent = (count | form.bits(large)).bits(_element(form)) - (large + form.bias)
+    exponent = small.choose(exponent - float(form.digits), exponent)
+    return exponent, mantissa.bits(_element(form))
+
+
+def _erf_series(terms: int) -> list[float]:
+    """Of erf(x) / x - 1, in powers of x²."""
+    series = [2 / math.sqrt(math.pi) * (-1) ** k / (math.factorial(k) * (2 * k + 1)) for k in range(terms)]
+    return [series[0] - 1, *series[1:]]
+
+
+def _element(form: _Format) -> ir.Type:
+    return ir.FloatType() if form is _FLOAT32 else ir.DoubleType()
+
+
+def _absolute(x: Value) -> Value:
+    return x.kernel.call("llvm.fabs", x)
+
+
+def _with_sign(size: Value, sign: Value) -> Value:
+    return size.kernel.call("llvm.copysign", size, sign)
