@@ -174,6 +174,6 @@ def test_in_a_spawned_process() -> None:
     results: multiprocessing.Queue[int] = context.Queue()
     process = context.Process(target=run_in, args=(results, count_once))
     process.start()
-    assert results.get(timeout=120) == 2
-    process.join(timeout=60)
+    process.join(timeout=120)
     assert process.exitcode == 0
+    assert results.get(timeout=10) == 2

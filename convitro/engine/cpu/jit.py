@@ -98,6 +98,7 @@ def _found_or_made(key: str, write: Callable[[], Program], isa: Isa) -> Compiled
     if entry is None:
         program, machine = write(), _machine(isa)
         code = machine.emit_object(_optimized(program.module, machine, key))
+        _check_calls(code, program.module, key)
         entry = cache.Entry(identity, program.fields, code)
         if identity:
             cache.write(entry)
@@ -121,21 +122,22 @@ def _sources() -> str:
 
 
 def _machine(isa: Isa) -> Any:
-    target = llvm.Target.from_triple(isa.triple)
     # constants lie beside the code (see `_load`), within reach of the short addresses of the small model
-    return target.create_target_machine(
-        cpu=isa.cpu, features=isa.features, opt=SPEED_LEVEL, reloc="pic", codemodel="small", jit=True
+    model = "jitdefault" if os.name == "nt" else "small"  # LLVM loads no objects of Windows' own format
+    return llvm.Target.from_triple(isa.triple).create_target_machine(
+        cpu=isa.cpu, features=isa.features, opt=SPEED_LEVEL, reloc="pic", codemodel=model, jit=True
     )
 
 
 def _optimized(module: ir.Module, machine: Any, key: str) -> Any:
     """LLVM's own form of the module. Loops stay as written: kernels are vectorized and unrolled by hand."""
+    text = str(module).replace("\n{", ' nounwind "no-builtins"\n{')  # and no loop becomes a call of memset
     try:
-        parsed = llvm.parse_assembly(str(module))
+        parsed = llvm.parse_assembly(text)
         parsed.triple = machine.triple
         parsed.data_layout = str(machine.target_data)
         parsed.verify()
-        _check_functions(parsed)
+        parsed.get_function(ENTRY)
     except (RuntimeError, NameError) as error:
         raise CompileError(f"kernel {key}: LLVM refuses it.", received=str(error).strip()) from error
     tuning = llvm.create_pipeline_tuning_options(speed_level=SPEED_LEVEL)
@@ -146,18 +148,33 @@ def _optimized(module: ir.Module, machine: Any, key: str) -> Any:
     return parsed
 
 
-def _check_functions(module: Any) -> None:
-    """LLVM would end the process over a missing function, when the code is loaded."""
-    module.get_function(ENTRY)
-    missing = [function.name for function in module.functions if function.is_declaration]
-    missing = [name for name in missing if not name.startswith("llvm.")]
-    if missing:
-        raise NameError(f"{', '.join(missing)} not defined in the kernel")
+def _check_calls(code: bytes, module: ir.Module, key: str) -> None:
+    """A kernel calls by address only: LLVM would end the process over a name that it cannot find or reach."""
+    names: set[bytes] = set()
+    for section in llvm.object_file.ObjectFileRef.from_data(code).sections():
+        if section.name() == b".strtab":
+            names.update(section.data().split(b"\0"))
+    own = {
+        value.name.encode() for value in module.global_values if not getattr(value, "is_declaration", False)
+    }
+    own |= {
+        b"",
+        b"<string>",
+    }  # sections' names begin with a dot, those of LLVM's copies of a function go on with one
+    foreign = sorted(name.decode() for name in names - own if name.split(b".")[0] not in own)
+    if foreign:
+        raise CompileError(
+            f"kernel {key}: it calls a library.",
+            expected="only functions of the kernel",
+            received=", ".join(foreign),
+        )
 
 
 def _load(code: bytes, isa: Isa) -> int:
     """Place machine code in memory and return the address of its entry."""
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(isa), use_lmm=True)
+    engine = llvm.create_mcjit_compiler(
+        llvm.parse_assembly(""), _machine(isa), use_lmm=True
+    )  # all in one block
     engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _engines.append(engine)
