@@ -1,4 +1,4 @@
-"""The command line, `convitro explore` and `convitro summary`: it reads arguments and calls the library.
+"""The command line, `convitro explore`, `summary` and `bench`: it reads arguments and calls the library.
 
 Results go to stdout, progress and errors to stderr. Wrong input ends with exit code 2 and one message.
 """
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from typer import Argument, Option
 
+from convitro.bench.command import bench
 from convitro.errors import ArgumentError, ConvitroError
 
 if TYPE_CHECKING:
@@ -193,3 +194,6 @@ def progress(doing: str) -> Iterator[None]:
             yield
     else:
         yield
+
+
+app.command()(plain_errors()(bench))
