@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import llvmlite.ir as ir
 import numpy as np
@@ -42,9 +43,9 @@ def call(name: str, arguments: str, write: Callable[[Kernel], None], *values: in
 def mapped(
     name: str,
     function: Callable[[Value], Value],
-    numbers: npt.NDArray[np.generic],
+    numbers: npt.NDArray[Any],
     result: str = "",
-) -> npt.NDArray[np.generic]:
+) -> npt.NDArray[Any]:
     """The function of each number, computed in registers of the instruction set."""
     source, target = str(numbers.dtype), result or str(numbers.dtype)
     lanes = isa(name).lanes(32 if source == "uint16" else 8 * numbers.itemsize)

@@ -122,7 +122,7 @@ def _sources() -> str:
 
 
 def _machine(isa: Isa) -> Any:
-    # constants lie beside the code (see `_load`), within reach of the short addresses of the small model
+    # constants will lie beside the code (see `_load`), within reach of the small model's short addresses
     model = "jitdefault" if os.name == "nt" else "small"  # LLVM loads no objects of Windows' own format
     return llvm.Target.from_triple(isa.triple).create_target_machine(
         cpu=isa.cpu, features=isa.features, opt=SPEED_LEVEL, reloc="pic", codemodel=model, jit=True
@@ -154,13 +154,9 @@ def _check_calls(code: bytes, module: ir.Module, key: str) -> None:
     for section in llvm.object_file.ObjectFileRef.from_data(code).sections():
         if section.name() == b".strtab":
             names.update(section.data().split(b"\0"))
-    own = {
-        value.name.encode() for value in module.global_values if not getattr(value, "is_declaration", False)
-    }
-    own |= {
-        b"",
-        b"<string>",
-    }  # sections' names begin with a dot, those of LLVM's copies of a function go on with one
+    defined = [value for value in module.global_values if not getattr(value, "is_declaration", False)]
+    own = {b"", b"<string>", *(value.name.encode() for value in defined)}
+    # the names of sections begin with a dot; LLVM's copies of a function have its name, a dot and more
     foreign = sorted(name.decode() for name in names - own if name.split(b".")[0] not in own)
     if foreign:
         raise CompileError(
@@ -172,9 +168,8 @@ def _check_calls(code: bytes, module: ir.Module, key: str) -> None:
 
 def _load(code: bytes, isa: Isa) -> int:
     """Place machine code in memory and return the address of its entry."""
-    engine = llvm.create_mcjit_compiler(
-        llvm.parse_assembly(""), _machine(isa), use_lmm=True
-    )  # all in one block
+    in_one_block = True  # constants beside the code
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(isa), use_lmm=in_one_block)
     engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _engines.append(engine)
