@@ -122,10 +122,6 @@ class ConvitroOneThread(Convitro):
     name = "convitro 1 thread"
     one_thread = True
 
-    def missing(self) -> str:
-        """It would be the same again with one thread."""
-        return "" if torch.get_num_threads() > 1 else "the run has one thread"
-
 
 class Torch(Contender):
     """PyTorch's modules, contiguous."""

@@ -49,6 +49,8 @@ def measure_layer(
     refused: dict[str, str] = {}
     with torch.inference_mode():
         for contender in contenders:
+            if contender.one_thread and threads == 1:
+                continue
             torch.set_num_threads(1 if contender.one_thread else threads)
             ready = prepared(contender, case)
             if isinstance(ready, Runner):

@@ -187,11 +187,21 @@ OTHER_SHAPES = [
     Layer("dilated by 2", (128, 28, 28), 128, padding=2, dilation=2),
 ]
 SUITES = {"block": block_layers, "conv": conv_layers}
-QUICK = (
+QUICK = (  # one of each kind
     "3x224 to 32 b1",
     "64x56 to 64 b8",
     "LeNet-5 conv1 b32",
     "ResNet-18 stage 2 b1",
     "1x1 widening b1",
     "depthwise b1",
+)
+OVERVIEW = (  # what a first picture shows
+    "3x224 to 32 b1",
+    "32x28 to 64 b32",
+    "64x56 to 64 b8",
+    "VGG-16 conv1_2 b1",
+    "VGG-16 conv3_3 b1",
+    "ResNet-18 stem b1",
+    "AlexNet conv2 b1",
+    "LeNet-5 conv1 b32",
 )

@@ -41,18 +41,27 @@ def seconds(channels, kernel):
     return time.perf_counter() - start
 print(seconds(24, 3), seconds(40, 5))
 """
-Pair = tuple[Callable[[], object], Callable[[], object]]
+Tensors = Tensor | tuple[Tensor, ...]
+Pair = tuple[Callable[[], Tensors], Callable[[], Tensors]]
 
 
 def measure_calls(threads: int, budget_s: float) -> Iterator[Row]:
     """Calls on a (1, 3, 8, 8) input with eight 3x3 filters: ours, and PyTorch's functions for the same."""
     for name, (ours, theirs) in calls().items():
-        runners = {}
-        for who, forward in (("convitro", ours), ("torch", theirs)):
+        runners, results = {}, {}
+        for who, call in (("convitro", ours), ("torch", theirs)):
             start = time.perf_counter()
-            forward()
-            runners[who] = Runner(forward, (time.perf_counter() - start) * 1e3, threads)
-        yield Row("overhead", CALL, name, "1,3,8,8 → 8, 3x3", interleaved(runners, budget_s))
+            results[who] = call()
+            runners[who] = Runner(call, (time.perf_counter() - start) * 1e3, threads)
+        refused = {} if same(results["convitro"], results["torch"]) else {"convitro": "wrong: not PyTorch's"}
+        timed = {who: runner for who, runner in runners.items() if who not in refused}
+        yield Row("overhead", CALL, name, "1,3,8,8 → 8, 3x3", interleaved(timed, budget_s), refused)
+
+
+def same(ours: Tensors, theirs: Tensors) -> bool:
+    """Whether two results agree to float32's rounding."""
+    pairs = zip(*([one] if isinstance(one, Tensor) else one for one in (ours, theirs)), strict=True)
+    return all(torch.allclose(own, other, rtol=1e-4, atol=1e-4) for own, other in pairs)
 
 
 def calls() -> dict[str, Pair]:
@@ -96,7 +105,7 @@ def tensors(*, trained: bool) -> tuple[Tensor, Tensor, Tensor]:
     return input, weight.requires_grad_(trained), bias.requires_grad_(trained)
 
 
-def backward(output: Tensor, trained: tuple[Tensor, Tensor, Tensor]) -> Callable[[], object]:
+def backward(output: Tensor, trained: tuple[Tensor, Tensor, Tensor]) -> Callable[[], Tensors]:
     """The gradients of weight and bias from an output's, as in a first layer."""
     gradient = torch.ones_like(output)
     return lambda: torch.autograd.grad(output, trained[1:], gradient, retain_graph=True)

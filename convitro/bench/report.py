@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from convitro.bench.layers import OVERVIEW, SUITES
 from convitro.bench.results import Row, Run
 from convitro.bench.table import markdown, milliseconds
 from convitro.errors import LoadError
@@ -23,6 +24,7 @@ COLOURS = {  # Okabe and Ito's, which the colour-blind can tell apart; the order
     "openvino": "#009E73",
     "jax": "#CC79A7",
 }
+DARK = ("#000000", "#0072B2", "#009E73", "#D55E00")  # numbers on them are white
 COLUMNS, PANEL_IN = 4, (2.6, 1.25)
 LONGEST = 3.0  # bars are cut off at so many times the fastest peer
 
@@ -42,13 +44,13 @@ def write(runs: Sequence[Run], page: Path) -> Iterator[Path]:
         raise LoadError(f'bench: "{page}" has no place for figures.', expected=f"the lines {BEGIN} and {END}")
     parts = []
     for run in runs:
-        pictures = []
-        for suite, rows in _suites(run).items():
+        links = []
+        for suite, rows in _pictured(run).items():
             file = page.parent / "images" / f"speed-{suite}-{run.threads}.png"
             picture(f"{suite}, {_threads(run)}", rows, file)
-            pictures.append(f"![{suite}: milliseconds of ours and each peer](images/{file.name})\n")
+            links.append(f"![{suite}: milliseconds of ours and each peer](images/{file.name})\n")
             yield file
-        parts.append("\n".join([f"## {_threads(run).capitalize()}\n", *pictures, markdown(run)]))
+        parts.append("\n".join([f"## {_threads(run).capitalize()}\n", *links, markdown(run)]))
     before, after = content.split(BEGIN)[0], content.split(END)[1]
     page.write_text(f"{before}{BEGIN}\n" + "\n".join(parts) + f"{END}{after}", encoding="utf-8")
     yield page
@@ -92,7 +94,7 @@ def bars(panel: Any, row: Row) -> None:
             va="center",
             ha="right" if inside else "left",
             fontsize=5.5,
-            color="white" if inside else "black",
+            color="white" if inside and COLOURS[name] in DARK else "black",
         )
     panel.set_title(f"{row.name}  ({row.ratio():.2f}x)", fontsize=7, loc="left", pad=2)
     panel.set_xlim(0, edge)
@@ -102,10 +104,12 @@ def bars(panel: Any, row: Row) -> None:
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _suites(run: Run) -> dict[str, list[Row]]:
-    suites: dict[str, list[Row]] = {}
+def _pictured(run: Run) -> dict[str, list[Row]]:
+    """Each suite with layers, and before them some layers of each kind where all of them are there."""
+    shown = [row for row in run.rows if row.name in OVERVIEW and row.timings]
+    suites = {"overview": shown} if len(shown) == len(OVERVIEW) else {}
     for row in run.rows:
-        if row.suite != "overhead" and row.timings:
+        if row.suite in SUITES and row.timings:
             suites.setdefault(row.suite, []).append(row)
     return suites
 

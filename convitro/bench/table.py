@@ -52,8 +52,7 @@ def refusals(run: Run) -> list[str]:
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in run.rows:
         for name, reason in row.refused.items():
-            if name != "convitro 1 thread":
-                reasons.setdefault((name, reason), []).append(row.name)
+            reasons.setdefault((name, reason), []).append(row.name)
     total = len(run.rows)
     places = {key: "everywhere" if len(rows) == total else ", ".join(rows) for key, rows in reasons.items()}
     return [f"not timed: {name} ({places[name, reason]}): {reason}" for name, reason in reasons]
@@ -123,6 +122,5 @@ def _markdown_group(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _verdict(verdict: Verdict) -> str:
-    sign, word = "≤" if verdict.at_most else "≥", "met" if verdict.met else "**missed**"
-    unit = verdict.unit
-    return f"| {verdict.what} | {verdict.value:.3g}{unit} | {sign} {verdict.target:.3g}{unit} | {word} |"
+    value, target = verdict.numbers()
+    return f"| {verdict.what} | {value} | {target} | {'met' if verdict.met else '**missed**'} |"

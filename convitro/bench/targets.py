@@ -51,10 +51,21 @@ class Verdict:
         """Whether the promise is kept; a number that is missing keeps none."""
         return self.value <= self.target if self.at_most else self.value >= self.target
 
+    def numbers(self) -> tuple[str, str]:
+        """What was measured and what it shall be, with units."""
+        digits = ".4f" if abs(self.value) < 0.1 else ".2f"
+        sign = "≤" if self.at_most else "≥"
+        return f"{self.value:{digits}}{self.unit}", f"{sign} {self.target:.3g}{self.unit}"
+
     def __str__(self) -> str:
-        """One line."""
-        sign, word = "≤" if self.at_most else "≥", "met" if self.met else "MISSED"
-        return f"{self.what}: {self.value:.3g}{self.unit} ({sign} {self.target:.3g}{self.unit}: {word})"
+        """One line.
+
+        Example:
+            >>> print(Verdict("block 3x3, geometric mean of 2", 2.617, 2.5))
+            block 3x3, geometric mean of 2: 2.62x (≥ 2.5x: met)
+        """
+        value, target = self.numbers()
+        return f"{self.what}: {value} ({target}: {'met' if self.met else 'MISSED'})"
 
 
 def verdicts(run: Run) -> list[Verdict]:
