@@ -23,7 +23,7 @@ AGAINST = Annotated[
 ]
 THREADS = Annotated[int, Option(metavar="N", min=1, help="Threads of everybody.")]
 CORES = Annotated[str, Option(metavar="NUMBERS", help="Processor cores to stay on, such as 0,1.")]
-LAYERS = Annotated[str, Option(metavar="TEXT", help="Only layers whose name or sizes contain this.")]
+LAYERS = Annotated[str, Option(metavar="WORDS", help="Only layers with these words, such as VGG-16 b8.")]
 BUDGET = Annotated[float, Option(metavar="SECONDS", min=0, help="Time per layer, for all peers together.")]
 QUICK = Annotated[bool, Option("--quick", help="A few layers, one second each.")]
 OUTPUT = Annotated[Path | None, Option(metavar="FILE", help="Write everything measured as JSON.")]
@@ -53,7 +53,7 @@ def bench(
     Examples:
       convitro bench --quick
       convitro bench --suite block --threads 2 --output block.json
-      convitro bench --against torch.compile,openvino --layers VGG-16
+      convitro bench --against torch.compile,openvino --layers "VGG-16 b8"
       convitro bench --report block.json --page speed.md
     """
     if report:

@@ -23,12 +23,14 @@ class Timing:
     Attributes:
         cold_ms: preparation and first call together: compiling, packing, warming caches.
         median_ms, iqr_ms: of the warm calls; `n` samples, each the mean of a batch of calls.
+        fastest_ms: the smallest sample; far below the median on a machine that was busy with other things.
     """
 
     cold_ms: float
     median_ms: float
     iqr_ms: float
     n: int
+    fastest_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,4 +85,4 @@ def _batch(runner: Runner, calls: int) -> float:
 
 def _timing(cold_ms: float, seconds: list[float]) -> Timing:
     lower, _, upper = quantiles(seconds, n=4, method="inclusive")
-    return Timing(cold_ms, median(seconds) * 1e3, (upper - lower) * 1e3, len(seconds))
+    return Timing(cold_ms, median(seconds) * 1e3, (upper - lower) * 1e3, len(seconds), min(seconds) * 1e3)

@@ -30,7 +30,7 @@ class Wanted:
         suites: some of `ALL_SUITES`.
         peers: names of those to measure against; all of them for none.
         threads: of everybody.
-        layers: only layers whose name or shape contains this.
+        layers: words; only layers with all of them in name or shape are measured.
         budget_s: seconds of timing per layer, preparation not counted.
         quick: a few layers, and about a second each.
     """
@@ -55,11 +55,12 @@ class Wanted:
         kept = [
             (suite, layer)
             for suite, layer in named
-            if self.layers in f"{layer.name} {layer.shape}" and (not self.quick or layer.name in QUICK)
+            if all(word in f"{layer.name} {layer.shape}" for word in self.layers.split())
+            and (not self.quick or layer.name in QUICK)
         ]
         if named and not kept:
             raise ArgumentError(
-                f'bench: no layer contains "{self.layers}".',
+                f'bench: no layer contains "{self.layers}"{" and is a quick one" if self.quick else ""}.',
                 expected="; ".join(dict.fromkeys(layer.origin for _, layer in named)),
             )
         return kept

@@ -86,6 +86,12 @@ def test_every_step_is_told() -> None:
     assert measurement.steps == len(told)
 
 
+def test_layers_are_chosen_by_words() -> None:
+    chosen = Wanted(("block", "conv"), layers="VGG-16 1_2 b8").chosen()
+    assert [(suite, layer.name) for suite, layer in chosen] == [("block", "VGG-16 conv1_2 b8")]
+    assert len(Wanted(("conv",), layers="7x7 b1").chosen()) == 1
+
+
 def test_quick_takes_one_layer_of_each_kind() -> None:
     chosen = Wanted(quick=True, budget_s=60.0)
     assert [layer.name for _, layer in chosen.chosen()] == list(QUICK)
