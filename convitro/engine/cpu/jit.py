@@ -21,7 +21,8 @@ from convitro.engine.cpu.isa import Isa, supported
 from convitro.errors import CompileError
 
 ENTRY = "entry"
-SPEED_LEVEL = 2
+PASSES_LEVEL, CODE_LEVEL = 1, 2
+"""Of LLVM's optimizations. More passes take up to four times as long and did not make a kernel faster."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _found_or_made(key: str, write: Callable[[], Program], isa: Isa) -> Compiled
 def _identity(key: str, isa: Isa) -> str:
     """All that decides the machine code; empty where that is not known."""
     versions = (llvmlite.__version__, llvm.llvm_version_info)
-    return json.dumps([key, _sources(), astuple(isa), versions, SPEED_LEVEL]) if _sources() else ""
+    return json.dumps([key, _sources(), astuple(isa), versions]) if _sources() else ""
 
 
 @functools.cache
@@ -125,12 +126,15 @@ def _machine(isa: Isa) -> Any:
     # constants will lie beside the code (see `_load`), within reach of the small model's short addresses
     model = "jitdefault" if os.name == "nt" else "small"  # LLVM loads no objects of Windows' own format
     return llvm.Target.from_triple(isa.triple).create_target_machine(
-        cpu=isa.cpu, features=isa.features, opt=SPEED_LEVEL, reloc="pic", codemodel=model, jit=True
+        cpu=isa.cpu, features=isa.features, opt=CODE_LEVEL, reloc="pic", codemodel=model, jit=True
     )
 
 
 def _optimized(module: ir.Module, machine: Any, key: str) -> Any:
-    """LLVM's own form of the module. Loops stay as written: kernels are vectorized and unrolled by hand."""
+    """LLVM's own form of the module, its functions simplified one by one.
+
+    Loops stay as written, for kernels are vectorized and unrolled by hand, and nothing is inlined.
+    """
     text = str(module).replace("\n{", ' nounwind "no-builtins"\n{')  # and no loop becomes a call of memset
     try:
         parsed = llvm.parse_assembly(text)
@@ -140,11 +144,14 @@ def _optimized(module: ir.Module, machine: Any, key: str) -> Any:
         parsed.get_function(ENTRY)
     except (RuntimeError, NameError) as error:
         raise CompileError(f"kernel {key}: LLVM refuses it.", received=str(error).strip()) from error
-    tuning = llvm.create_pipeline_tuning_options(speed_level=SPEED_LEVEL)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=PASSES_LEVEL)
     tuning.loop_vectorization = tuning.slp_vectorization = False
     tuning.loop_unrolling = tuning.loop_interleaving = False
     builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(parsed, builder)
+    passes = builder.getFunctionPassManager()
+    for function in parsed.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
     return parsed
 
 
