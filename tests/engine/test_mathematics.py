@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import mpmath  # comes with torch, through sympy
@@ -77,6 +78,38 @@ def test_error_in_ulp(function: str, dtype: str, name: str) -> None:
     errors = errors_ulp(mapped(name, getattr(mathematics, function), numbers), exactly(exact, numbers))
     worst = errors.argmax()
     assert errors[worst] <= bound, f"{errors[worst]:.2f} ulp at {numbers[worst]!r}"
+
+
+@here
+@both
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, 7, -1, -2, -5, 0.5, 1.5, -0.5, 1 / 3, 2.2, 100, -65])
+def test_powers(exponent: float, dtype: str, name: str) -> None:
+    negative = exponent == int(exponent) and abs(exponent) <= 64
+    numbers = samples(-50 if negative else 1e-3, 50, dtype, 400)
+    largest = float(np.finfo(dtype).max)
+    with np.errstate(all="ignore"):
+        rough = np.abs(numbers.astype("f8")) ** exponent
+    numbers = numbers[(np.abs(numbers) > 1e-3) & (rough < largest / 4) & (rough > 4 / largest)]
+    errors = errors_ulp(
+        mapped(name, lambda x: mathematics.power(x, exponent), numbers),
+        exactly(lambda x: mpmath.power(x, mpmath.mpf(exponent)), numbers),
+    )
+    logarithms = np.abs(exponent * np.log(np.abs(numbers.astype("f8"))))
+    bound = abs(exponent) if negative else 0.5 if exponent == 0.5 else 2 + 1.5 * logarithms
+    assert (errors <= bound).all()
+
+
+@here
+def test_powers_at_the_limits(name: str) -> None:
+    numbers = np.array([0.0, math.inf, math.nan, -1.0, 1.0])
+    expected = {
+        0: [1, 1, 1, 1, 1],
+        2.5: [0, math.inf, math.nan, math.nan, 1],
+        -1.5: [math.inf, 0, *[math.nan] * 2, 1],
+    }
+    for exponent, results in expected.items():
+        got = mapped(name, partial(mathematics.power, exponent=exponent), numbers)
+        np.testing.assert_array_equal(got, np.array(results, float))
 
 
 @here

@@ -145,6 +145,24 @@ def sqrt(x: Value) -> Value:
     return x.kernel.call("llvm.sqrt", x)
 
 
+def power(x: Value, exponent: float) -> Value:
+    """x to the power of a number that is known when the kernel is written.
+
+    Whole exponents up to 64 in size multiply; all others are defined for x ≥ 0 only and give NaN below.
+
+    Accuracy: |exponent| ulp for those that multiply, 0.5 ulp for 1/2, else 2 + 1.5 |exponent log(x)| ulp.
+    """
+    if exponent == 0.5:
+        return sqrt(x)
+    if exponent != int(exponent) or abs(exponent) > 64:
+        return exp(log(x) * exponent)
+    if exponent < 0:
+        return 1.0 / power(x, -exponent)
+    half, odd = divmod(int(exponent), 2)
+    root = power(x, half) if half else x.like(1.0)
+    return root * root * x if odd and half else x if odd else root * root
+
+
 def sigmoid(x: Value) -> Value:
     """1 / (1 + exp(-x)); like torch's, zero where exp(-x) is infinite.
 
