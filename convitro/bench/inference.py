@@ -6,6 +6,7 @@ import importlib
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -58,7 +59,9 @@ def measure_layer(
             else:
                 refused[contender.name] = ready
         timings = interleaved(runners, budget_s) if runners else {}
-    return Row(suite, layer.group, layer.name, layer.shape, timings, refused, plan=plan_text(layer))
+    algorithm, plan = planned(layer)
+    row = Row(suite, layer.group, layer.name, layer.shape, timings, refused)
+    return replace(row, algorithm=algorithm, plan=plan)
 
 
 def prepared(contender: Contender, case: Case) -> Runner | str:
@@ -81,11 +84,11 @@ def prepared(contender: Contender, case: Case) -> Runner | str:
     return Runner(forward, cold_ms, 1 if contender.one_thread else case.threads)
 
 
-def plan_text(layer: Layer) -> str:
-    """How ours computes the layer, in the words of `convitro.plan`; empty where it cannot tell."""
+def planned(layer: Layer) -> tuple[str, str]:
+    """Algorithm and plan of ours for the layer, in the words of `convitro.plan`; empty where it has none."""
     plan = getattr(importlib.import_module("convitro"), "plan", None)
     if plan is None:
-        return ""
+        return "", ""
     geometry = (layer.kernel, layer.stride, layer.padding, layer.dilation, layer.groups)
     block = ConvBlock(
         layer.image[0],
@@ -94,7 +97,8 @@ def plan_text(layer: Layer) -> str:
         pool=layer.pool or None,
         pool_stride=layer.pool_stride or None,
     )
-    return str(plan(block, (layer.batch, *layer.image)))
+    found = plan(block, (layer.batch, *layer.image))
+    return str(found.algorithm), str(found)
 
 
 def contenders_named(names: Sequence[str]) -> list[Contender]:

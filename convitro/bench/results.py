@@ -25,7 +25,7 @@ class Row:
         timings: by contender; the names of ours start with "convitro".
         refused: contenders that were not timed, and why.
         least_ms: the roofline's limit for the direct algorithm; 0 where it has none.
-        plan: how ours did it, where it tells.
+        algorithm, plan: how ours did it, in a word and in full; empty where that was not asked.
         saved_bytes: by contender, what forward keeps for backward (training only).
     """
 
@@ -36,6 +36,7 @@ class Row:
     timings: dict[str, Timing]
     refused: dict[str, str] = field(default_factory=dict)
     least_ms: float = 0.0
+    algorithm: str = ""
     plan: str = ""
     saved_bytes: dict[str, int] = field(default_factory=dict)
 

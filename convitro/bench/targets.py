@@ -105,7 +105,7 @@ def _threads(run: Run) -> Iterator[Verdict]:
 
 
 def _direct(run: Run) -> Iterator[Verdict]:
-    direct = [row for row in run.rows if "direct" in row.plan.lower() and row.least_ms > 0]
+    direct = [row for row in run.rows if row.algorithm == "direct" and row.least_ms > 0]
     if direct:
         mean, lowest = geometric_mean([row.share() for row in direct]), min(direct, key=Row.share)
         what = f"roofline of direct kernels, geometric mean of {len(direct)}"

@@ -23,8 +23,18 @@ def run() -> Run:
     }
     loss = {"convitro": timing(2.0), "torch": timing(1.0), "jax": timing(3.0)}
     rows = [
-        Row("block", BLOCK_3X3, "win b1", "1,3,8,8 → 8, 3x3, pool 2/2", win, least_ms=0.9, plan="direct"),
-        Row("block", BLOCK_3X3, "loss b1", "1,3,9,9 → 8, 3x3, pool 2/2", loss, least_ms=4.0, plan="winograd"),
+        Row(
+            "block", BLOCK_3X3, "win b1", "1,3,8,8 → 8, 3x3, pool 2/2", win, least_ms=0.9, algorithm="direct"
+        ),
+        Row(
+            "block",
+            BLOCK_3X3,
+            "loss b1",
+            "1,3,9,9 → 8, 3x3, pool 2/2",
+            loss,
+            least_ms=4.0,
+            algorithm="winograd",
+        ),
         Row(
             "conv", CONV_OTHER, "half b1", "1,3,8,8 → 8, 1x1", {"convitro": timing(1.0)}, {"jax": "wrong: it"}
         ),

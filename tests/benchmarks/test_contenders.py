@@ -17,11 +17,13 @@ import pytest
 import torch
 from torch import Tensor
 
+import convitro
 import convitro.bench.contenders as contenders
 from convitro.bench.contenders import Case, Contender, Convitro
 from convitro.bench.inference import CONTENDERS, contenders_named, measure_layer
 from convitro.bench.layers import Layer
 from convitro.errors import ArgumentError
+from convitro.nn import ConvBlock
 
 TINY = [
     Layer("pooled", (3, 9, 8), 5, pool=2, pool_stride=2, batch=2),
@@ -148,6 +150,21 @@ def test_ours_with_wrong_numbers_is_refused_too(monkeypatch: pytest.MonkeyPatch)
     assert set(row.timings) == {"torch"}
     assert set(row.refused) == {"convitro", "convitro NCHW"}
     assert row.ratio() == 0
+
+
+def test_a_row_tells_how_ours_did_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Plan:
+        algorithm = "winograd"
+
+        def __init__(self, layer: ConvBlock, input_size: tuple[int, ...]) -> None:
+            self.text = f"{layer.conv.weight.shape[0]} filters over {input_size}"
+
+        def __str__(self) -> str:
+            return self.text
+
+    monkeypatch.setattr(convitro, "plan", Plan, raising=False)
+    row = measure_layer("tiny", TINY[0], [Convitro()], 1, 0.0)
+    assert (row.algorithm, row.plan) == ("winograd", "5 filters over (2, 3, 9, 8)")
 
 
 def test_one_thread_is_compared_only_where_there_are_more() -> None:
