@@ -165,10 +165,16 @@ def test_another_key_or_processor_or_source_is_another_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identities = {jit._identity(key, isa(name)) for key in ("a", "b") for name in NAMES}
-    monkeypatch.setattr(jit, "_sources", lambda: "changed")
+    monkeypatch.setattr(jit, "_SOURCES", "changed")
     identities.add(jit._identity("a", host()))
     assert len(identities) == 2 * len(NAMES) + 1
     assert len({cache._file_name(identity) for identity in identities}) == len(identities)
+
+
+def test_kernels_of_unknown_sources_are_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jit, "_SOURCES", "")
+    assert stored(compiled("unknown", lambda: storing(6), host())) == 6
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(("variable", "value"), [("CONVITRO_CACHE", "0"), ("CONVITRO_CACHE_DIR", "")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -109,17 +108,18 @@ def _found_or_made(key: str, write: Callable[[], Program], isa: Isa) -> Compiled
 def _identity(key: str, isa: Isa) -> str:
     """All that decides the machine code; empty where that is not known."""
     versions = (llvmlite.__version__, llvm.llvm_version_info)
-    return json.dumps([key, _sources(), astuple(isa), versions]) if _sources() else ""
+    return json.dumps([key, _SOURCES, astuple(isa), versions]) if _SOURCES else ""
 
 
-@functools.cache
 def _sources() -> str:
     """A digest of the code that writes kernels; empty where it cannot be read."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    digest = hashlib.sha256()
+    digest, files = hashlib.sha256(), sorted(Path(__file__).parent.glob("*.py"))
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest() if files else ""
+
+
+_SOURCES = _sources()  # now, for while the process runs the files may change
 
 
 def _machine(isa: Isa) -> Any:
