@@ -19,7 +19,7 @@ from convitro.bench.targets import TRAINING
 from convitro.models.small_vgg import CLASSES, INPUT_SIZE, WIDTHS, small_vgg
 from convitro.nn import ConvBlock
 
-# Of the norm of a gradient. Rounding has 1e-6; where it decides a near tie in ReLU or pooling otherwise, 2e-3.
+# Of a gradient's norm. Rounding has 1e-6; where it decides a near tie in ReLU or pooling otherwise, 2e-3.
 TOLERANCE = 1e-2
 BATCHES = (32, 128)
 Model = Callable[[Tensor], Tensor]
