@@ -71,6 +71,37 @@ class ConvProblem:
         return batch * rows * columns * self.parameters(bias=False)
 
 
+@dataclass(frozen=True)
+class BlockProblem:
+    """A convolution with what follows it in a block: an activation, then a max-pool.
+
+    Attributes:
+        conv: the convolution.
+        activation: a name such as "relu"; "none" for none.
+        pool, pool_stride: rows and columns of the pooling windows and their steps; (1, 1) for no pooling.
+
+    Example:
+        >>> BlockProblem(conv_problem((8, 3, 3, 3), padding=1), "relu", (2, 2), (2, 2)).output_size(32, 32)
+        (16, 16)
+    """
+
+    conv: ConvProblem
+    activation: str = "none"
+    pool: Pair = (1, 1)
+    pool_stride: Pair = (1, 1)
+
+    @property
+    def pools(self) -> bool:
+        """Whether there is a pooling at all."""
+        return self.pool != (1, 1) or self.pool_stride != (1, 1)
+
+    def output_size(self, height: int, width: int) -> Pair:
+        """(H_pool, W_pool) of an input of `height` x `width` pixels."""
+        rows, columns = self.conv.output_size(height, width)
+        (ph, pw), (sh, sw) = self.pool, self.pool_stride
+        return (rows - ph) // sh + 1, (columns - pw) // sw + 1
+
+
 def conv_problem(
     weight_shape: Sequence[int],
     stride: Any = 1,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from convitro.anatomy.tables import by
 from convitro.errors import UnsupportedError
-from convitro.functional import switches_of
+from convitro.engine.aten import switches_of
 
 Pair = tuple[int, int]
 ALL = slice(None)

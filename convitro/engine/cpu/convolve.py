@@ -13,7 +13,7 @@ from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, TensorSource, load_real
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
 
-POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "pooled", "input_switches")
+POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "pooled", "input_switches", "flag")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Convolution:
     Attributes:
         dtype: what is computed with, "float32" or "float64".
         source: where its numbers come from.
-        algorithm: "direct", "lanes" or "winograd".
+        algorithm: "direct", "depthwise" or "winograd".
         tile: rows and vectors of accumulators.
         length: products in a run (direct and winograd), or taps (lanes).
         epilogue: what is done to the sums.
@@ -65,7 +65,7 @@ def _write(task: Task, kernel: Convolution) -> None:
         block, chunk = _decode(task, number)
         _pack(task, kernel, window, block)
         if kernel.algorithm == "winograd":
-            winograd.transform_input(task, window, scratch)
+            winograd.transform_input(task, kernel.length, window, scratch)
         _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
 
 
@@ -118,10 +118,12 @@ def _filters(
         weights = task.pointer("weight")[packed * task.size("weights_in_block")]
         biases = bias[block.group * task.size("filters_padded") + part * filters]
         if kernel.algorithm == "winograd":
-            winograd.accumulate(task, kernel.tile, kernel.length, weights, biases, sums, scratch)
+            winograd.accumulate(task, kernel.tile, kernel.length, weights, (biases, sums, scratch))
         else:
             direct.clear(task, kernel.tile, biases, sums)
-            direct.accumulate(task, kernel.tile, kernel.length, window, weights, sums)
+            lanes = kernel.algorithm == "depthwise"
+            numbers = window[part * filters] if lanes else window
+            direct.accumulate(task, kernel.tile, kernel.length, (numbers, weights, sums), lanes=lanes)
         store_results(task, kernel.epilogue, sums, _origin(task, kernel.tile, block, part))
 
 

@@ -8,7 +8,9 @@ from convitro.engine.cpu.source import index_table
 from convitro.engine.cpu.vector import Pointer, Value
 
 
-def accumulate(task: Task, tile: Tile, length: int, window: Pointer, weights: Pointer, sums: Pointer) -> None:
+def accumulate(
+    task: Task, tile: Tile, length: int, places: tuple[Pointer, Pointer, Pointer], *, lanes: bool = False
+) -> None:
     """The sums of all pixels of a block for one block of filters.
 
     The products of a pixel come in segments, runs of `length` numbers that follow each other in the window;
@@ -17,26 +19,30 @@ def accumulate(task: Task, tile: Tile, length: int, window: Pointer, weights: Po
     Args:
         tile: rows = pixels, vectors = vectors of filters.
         length: products in a segment.
-        window: the packed input; the tables "pixels" and "segments" say where things lie in it.
-        weights: [segment][length][filters], packed.
-        sums: [pixel][filters]; holds the biases first, the results at the end. Rows of the last tile that no pixel
-            needs are written too.
+        places: the packed input, in which the tables "pixels" and "segments" say where things lie; the packed
+            weights [segment][length][filters]; the sums [pixel][filters], which hold the biases first and the
+            results at the end. Rows of the last tile that no pixel needs are written too.
+        lanes: whether a channel meets only the filter in its own lane (a depthwise layer).
     """
-    lanes, filters = task.width, tile.vectors * task.width
+    (window, weights, sums), filters = places, tile.vectors * task.width
+    step = task.size("tap_step") if lanes else 1
     pixels, segments = index_table(task, "pixels"), index_table(task, "segments")
     in_pass, total = task.size("segments_in_pass"), task.size("segments_total")
     with task.loop(0, total, in_pass) as first, task.loop(0, task.size("pixels_total"), tile.rows) as pixel:
         starts = [window[pixels[pixel + row].load()] for row in range(tile.rows)]
         here = sums[pixel * filters]
-        places = [[here[row * filters + v * lanes] for v in range(tile.vectors)] for row in range(tile.rows)]
-        held = [[task.variable(place.load(lanes)) for place in row] for row in places]
+        cells = [
+            [here[row * filters + v * task.width] for v in range(tile.vectors)] for row in range(tile.rows)
+        ]
+        held = [[task.variable(cell.load(task.width)) for cell in row] for row in cells]
         with task.loop(first, first + in_pass) as segment:
             at = segments[segment].load()
             numbers = [start[at] for start in starts]
-            multiply(held, numbers, weights[segment * (length * filters)], length, steps=(1, filters))
-        for row, variables in zip(places, held, strict=True):
-            for place, variable in zip(row, variables, strict=True):
-                place.store(variable.value)
+            run = weights[segment * (length * filters)]
+            multiply(held, numbers, run, length, steps=(step, filters), broadcast=not lanes)
+        for row, variables in zip(cells, held, strict=True):
+            for cell, variable in zip(row, variables, strict=True):
+                cell.store(variable.value)
 
 
 def clear(task: Task, tile: Tile, bias: Pointer, sums: Pointer) -> None:

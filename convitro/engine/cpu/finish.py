@@ -13,6 +13,9 @@ from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import ELEMENTS
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
 
+CLOSED = 255
+"""The switch of a window whose winner relu made zero."""
+
 
 @dataclass(frozen=True)
 class Epilogue:
@@ -38,8 +41,8 @@ def pooled(task: Task, epilogue: Epilogue, candidates: list[Value]) -> tuple[Val
     """The winner of a window after and before the activation, and its number in row-major order.
 
     The first of equal candidates wins, a later NaN wins over everything, as in PyTorch. Where the activation
-    never decreases it comes after the pooling, once instead of for each candidate; relu makes all candidates
-    that are not positive equal, so there the first one wins.
+    never decreases it comes after the pooling, once instead of for each candidate. With relu a winner that is
+    not positive gets the number `CLOSED`: no gradient passes, and it needs no other memory of the output.
     """
     activation = ACTIVATIONS[epilogue.activation]
     keys = candidates if activation.monotone else [activation.apply(value) for value in candidates]
@@ -56,7 +59,7 @@ def pooled(task: Task, epilogue: Epilogue, candidates: list[Value]) -> tuple[Val
     if not activation.monotone:
         return best, before, switch if epilogue.switches else None
     if epilogue.switches and epilogue.activation == "relu":
-        switch = (best <= 0.0).choose(task.constant(0, lane), switch)
+        switch = (best <= 0.0).choose(task.constant(CLOSED, lane), switch)
     return activation.apply(best), best, switch if epilogue.switches else None
 
 

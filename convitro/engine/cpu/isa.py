@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import llvmlite.binding as llvm
@@ -59,6 +61,24 @@ def isa(name: str) -> Isa:
 def host() -> Isa:
     """The widest instruction set that this processor runs."""
     return isa(supported()[0])
+
+
+_forced: list[Isa] = []
+
+
+def current() -> Isa:
+    """The instruction set that kernels are written for now: the widest, unless `forced` says otherwise."""
+    return _forced[-1] if _forced else host()
+
+
+@contextmanager
+def forced(name: str) -> Iterator[Isa]:
+    """Let all layers of the process use one instruction set, for tests and comparisons."""
+    _forced.append(isa(name))
+    try:
+        yield _forced[-1]
+    finally:
+        _forced.pop()
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from convitro.engine.cpu.multiply import Tile
 
 RUN = 384
 """A run of products is at most so long where it can be cut evenly: its weights then stay in the nearest cache."""
+PASS_BYTES = 20 * 1024
+"""Weights that stay in the nearest cache while all pixels of a block meet them."""
 LINE = 64
 
 
@@ -36,45 +38,75 @@ class Layout:
 def run_length(sliding: Sliding) -> int:
     """How many products follow each other, in the window as in the weights."""
     run = sliding.channels * (sliding.kernel[1] if sliding.dilation[1] == 1 else 1)
-    parts = next((parts for parts in range(ceil(run / RUN), run + 1) if run % parts == 0), 1)
-    return run // parts if run // parts * 4 > RUN or run <= RUN else run
+    cuts = [parts for parts in range(1, ceil(run / 64) + 1) if run % parts == 0 and run // parts <= RUN]
+    return run // cuts[0] if cuts else run
 
 
 def direct_layout(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int) -> Layout:
-    """The layout of the direct algorithm."""
-    lanes = isa.lanes(8 * size_bytes)
-    filters = tile.vectors * lanes
-    blocks = ceil(sliding.filters / filters)
+    """The layout of the direct algorithm: runs of products along rows, channels innermost."""
+    filters = tile.vectors * isa.lanes(8 * size_bytes)
     reduction = sliding.taps * sliding.channels
-    costs = Costs(
+    costs = _costs(sliding, tile, filters, reduction, sliding.channels, size_bytes)
+    block, length = best_block(sliding, costs, threads), run_length(sliding)
+    segments = _segments(sliding, block.window(sliding)[1], length)
+    sizes = _sums(segments, length * filters * size_bytes) | {"weights_in_block": reduction * filters}
+    return _finished(sliding, tile, block, sliding.channels, (filters, size_bytes), segments, sizes)
+
+
+def depthwise_layout(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int) -> Layout:
+    """The layout for depthwise layers, whose channels lie side by side in the lanes: one run for a row of taps."""
+    filters = tile.vectors * isa.lanes(8 * size_bytes)
+    pitch = ceil(sliding.filters / filters) * filters
+    costs = _costs(sliding, tile, filters, sliding.taps, pitch, size_bytes)
+    block = best_block(sliding, costs, threads)
+    row = sliding.dilation[0] * block.window(sliding)[1] * pitch
+    segments = [tap * row for tap in range(sliding.kernel[0])]
+    sizes = _sums(segments, sliding.kernel[1] * filters * size_bytes)
+    sizes |= {"weights_in_block": sliding.taps * filters, "tap_step": sliding.dilation[1] * pitch}
+    return _finished(sliding, tile, block, pitch, (filters, size_bytes), segments, sizes)
+
+
+def _costs(sliding: Sliding, tile: Tile, filters: int, reduction: int, pitch: int, size_bytes: int) -> Costs:
+    vectors = ceil(sliding.filters / filters) * tile.vectors
+    return Costs(
         pixel_rows=tile.rows,
         multiple=1,
-        cycles=reduction * blocks * tile.vectors / 2,
-        weights=reduction * blocks * tile.vectors * 2,
-        pixel_bytes=sliding.channels * size_bytes,
+        cycles=reduction * vectors / 2,
+        weights=reduction * vectors * 2,
+        pixel_bytes=pitch * size_bytes,
         sum_bytes=filters * size_bytes,
     )
-    block = best_block(sliding, costs, threads)
-    length = run_length(sliding)
-    segments = _segments(sliding, block.window(sliding)[1], length)
-    pixels = _pixels(sliding, block)
-    in_pass = max(
-        n
-        for n in range(1, len(segments) + 1)
-        if len(segments) % n == 0 and (n == 1 or n * length * filters * size_bytes <= 20480)
-    )
+
+
+def _sums(segments: list[int], segment_bytes: int) -> dict[str, int]:
+    """How many segments make a pass, whose weights stay in the nearest cache."""
+    total = len(segments)
+    fitting = (n for n in range(total, 1, -1) if total % n == 0 and n * segment_bytes <= PASS_BYTES)
+    return {"segments_total": total, "segments_in_pass": next(fitting, 1)}
+
+
+def _finished(
+    sliding: Sliding,
+    tile: Tile,
+    block: Block,
+    pitch: int,
+    filters: tuple[int, int],
+    segments: list[int],
+    sizes: dict[str, int],
+) -> Layout:
+    """The layout with its tables and memory; `filters` of a block, and bytes of a number."""
+    pixels = _pixels(sliding, block, pitch)
     padded = ceil(len(pixels) / tile.rows) * tile.rows
     pixels += [pixels[-1]] * (padded - len(pixels))
     tables = {"pixels": np.array(pixels, np.int64), "segments": np.array(segments, np.int64)}
-    sizes = common_sizes(sliding, block, sliding.channels, filters) | {
-        "pixels_total": padded,
-        "segments_total": len(segments),
-        "segments_in_pass": in_pass,
-        "weights_in_block": reduction * filters,
+    common = common_sizes(sliding, block, pitch, filters[0])
+    window = block.images * prod(block.window(sliding)) * pitch
+    memory = {
+        "bias": sliding.groups * common["filters_padded"],
+        "window": window,
+        "sums": padded * filters[0],
     }
-    window = block.images * int(np.prod(block.window(sliding))) * sliding.channels
-    memory = {"bias": sliding.groups * blocks * filters, "window": window, "sums": padded * filters}
-    return placed(sizes, tables, memory, block, size_bytes)
+    return placed(common | sizes | {"pixels_total": padded}, tables, memory, block, filters[1])
 
 
 def placed(
@@ -138,12 +170,12 @@ def common_sizes(
     }
 
 
-def _pixels(sliding: Sliding, block: Block) -> list[int]:
+def _pixels(sliding: Sliding, block: Block, pitch: int) -> list[int]:
     """Where the products of each pixel of a block begin in the window."""
     (rows, columns), (down, right) = block.sums(sliding), sliding.stride
     height, width = block.window(sliding)
     return [
-        ((image * height + row * down) * width + column * right) * sliding.channels
+        ((image * height + row * down) * width + column * right) * pitch
         for image, row, column in product(range(block.images), range(rows), range(columns))
     ]
 

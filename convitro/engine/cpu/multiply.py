@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from convitro.engine.cpu.isa import Isa
-from convitro.engine.cpu.vector import Number, Pointer, Variable
+from convitro.engine.cpu.vector import Number, Pointer, Value, Variable
 
 UNROLL = 4
 
@@ -38,6 +38,7 @@ def multiply(
     *,
     steps: tuple[Number, Number],
     broadcast: bool = True,
+    ahead: Callable[[Value], None] | None = None,
 ) -> None:
     """sums[row][v] += numbers[row][i * steps[0]] * weights[i * steps[1] + v * lanes] for i below `count`.
 
@@ -48,6 +49,7 @@ def multiply(
         count: how many products each accumulator gets; known when the kernel is written.
         steps: how far numbers and weights advance from one product to the next.
         broadcast: one number of a row meets a whole vector of weights; else a row advances with the lanes.
+        ahead: written into the loop, once for `UNROLL` products: what to fetch early.
     """
     task, lanes = weights.kernel, sums[0][0].type.count
 
@@ -63,6 +65,8 @@ def multiply(
     whole = count - count % UNROLL if count > 2 * UNROLL else 0
     if whole:
         with task.loop(0, whole, UNROLL) as i:
+            if ahead is not None:
+                ahead(i)
             for u in range(UNROLL):
                 step(i + u)
     for rest in range(whole, count):

@@ -5,6 +5,7 @@ Packing once makes everything behind it simple: any strides, any dtype, borders 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.ir as ir
@@ -37,19 +38,22 @@ def fill_zeros(task: Task, place: Pointer, count: Value) -> None:
         place[i].store(task.zero(place.element))
 
 
+@dataclass(frozen=True)
 class TensorSource:
     """A tensor (N, C, H, W) in any strides.
 
-    Args:
+    Attributes:
         element: "float32", "float64" or "bfloat16".
         layout: "dense" (the channels of a pixel follow each other, and so do the pixels of a row), "channels" (the
             channels follow each other), "planar" (the pixels of a row do) or "strided" (nothing does).
+        clean: whether what lies between the channels of a pixel and its pitch becomes zero, or anything.
 
     Its sizes are the strides input_image, input_row, input_column, input_channel, and height and width.
     """
 
-    def __init__(self, element: str, layout: str) -> None:
-        self.element, self.layout = ELEMENTS[element], layout
+    element: str
+    layout: str
+    clean: bool = True
 
     def pack_row(self, task: Task, row: Pointer, corner: tuple[Value, Value, Value], channel: Value) -> None:
         """One row of a window: `columns` pixels from `corner` = (image, y, x) on, `pitch` numbers each.
@@ -66,7 +70,7 @@ class TensorSource:
         inside = (y >= 0) & (y < task.size("height")) & (image < task.size("images"))
         right = inside.choose(right, 0)
         with task.when(right > left):
-            start = task.pointer("input", self.element)[
+            start = task.pointer("input", ELEMENTS[self.element])[
                 image * task.size("input_image")
                 + y * task.size("input_row")
                 + (x + left) * task.size("input_column")
@@ -83,20 +87,24 @@ class TensorSource:
 
     def _copy_channels(self, task: Task, to: Pointer, start: Pointer, pixels: Value) -> None:
         channels, pitch = task.size("channels"), task.size("pitch")
-        with task.loop(0, pixels) as pixel:
+        dense = pitch.equals(channels) & pitch.equals(task.size("input_column"))
+        with task.when(dense):
+            self._copy_run(task, to, start, pixels * pitch)
+        with task.loop(0, dense.choose(task.index(0), pixels)) as pixel:
             here = to[pixel * pitch]
             self._copy_run(task, here, start[pixel * task.size("input_column")], channels)
-            with task.loop(channels, pitch) as rest:
-                here[rest].store(0.0)
+            if self.clean:
+                with task.loop(channels, pitch) as rest:
+                    here[rest].store(0.0)
 
     def _copy_run(self, task: Task, to: Pointer, start: Pointer, count: Value) -> None:
-        """Numbers that follow each other."""
-        whole = count - count % task.width
-        with task.loop(0, whole, task.width) as i:
-            to[i].store(load_real(start[i], task.dtype, task.width))
-        with task.when(whole < count):
-            rest = load_first_real(start[whole], task.dtype, count - whole, task.width)
-            to[whole].store_first(rest, count - whole)
+        """Numbers that follow each other; the last vector meets some of the one before again."""
+        lanes = task.width
+        with task.loop(0, (count >= lanes).choose(count, 0), lanes) as i:
+            at = i.minimum(count - lanes)
+            to[at].store(load_real(start[at], task.dtype, lanes))
+        with task.when((count > 0) & (count < lanes)):  # zeros behind, where what follows is written later
+            to.store(load_first_real(start, task.dtype, count, lanes))
 
     def _copy_planar(self, task: Task, to: Pointer, start: Pointer, pixels: Value) -> None:
         """Squares of pixels and channels are turned in registers; what is left over goes one by one."""
@@ -127,6 +135,8 @@ class TensorSource:
 
     def _clear_rest(self, task: Task, to: Pointer, pixels: Value) -> None:
         """Zeros between the channels and the pitch."""
+        if not self.clean:
+            return
         channels, pitch = task.size("channels"), task.size("pitch")
         with task.when(channels < pitch), task.loop(0, pixels) as pixel, task.loop(channels, pitch) as rest:
             to[pixel * pitch + rest].store(0.0)

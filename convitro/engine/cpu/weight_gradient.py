@@ -105,11 +105,22 @@ def _memory(task: Task) -> Memory:
 
 
 def _store(task: Task, kernel: WeightGradient, memory: Memory, chunk: Value, unit: Value) -> None:
+    item = task.size("chunks")
     if kernel.weight is not None:
-        store_unit(task, kernel.tile.vectors, ELEMENTS[kernel.weight], memory.sums, (chunk, unit))
+        step = task.size("sums_in_item")
+        sums = Sums(memory.sums[chunk * step], item * step)
+        width = kernel.tile.vectors * task.width
+        if kernel.winograd:
+            sums = winograd.finish_unit(task, kernel.tile, sums, (memory.results, chunk, unit))
+        else:
+            sums = sums[unit * (task.size("products_padded") * width)]
+        store_unit(task, kernel.tile.vectors, ELEMENTS[kernel.weight], sums, (chunk, unit))
     if kernel.bias is not None:
+        step = task.size("biases_in_item")
         with task.when(unit.equals(0) & (chunk % task.size("channel_chunks")).equals(0)):
-            store_bias(task, ELEMENTS[kernel.bias], memory.biases, chunk)
+            store_bias(
+                task, ELEMENTS[kernel.bias], Sums(memory.biases[chunk * step], item * step), chunk
+            )
 
 
 def _sum_item(task: Task, kernel: WeightGradient, memory: Memory, item: Value) -> None:
@@ -135,7 +146,11 @@ def _sum_item(task: Task, kernel: WeightGradient, memory: Memory, item: Value) -
                 _sum_biases(task, memory.gradient, biases, block.pixels)
         if kernel.weight is not None:
             _pack_input(task, kernel, memory.window, block, first_channel)
-            _sum_units(task, kernel, (memory.window, memory.gradient, sums), block.pixels)
+            function = unit_function(task, kernel.tile, depthwise=kernel.depthwise)
+            if kernel.winograd:
+                winograd.sum_units(task, kernel.tile, function, memory, (sums, block.counts))
+            else:
+                _sum_units(task, kernel, function, (memory.window, memory.gradient, sums), block.pixels)
 
 
 def _block(task: Task, number: Value) -> Block:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import llvmlite.ir as ir
 
 from convitro.engine.cpu.mathematics import to_bfloat16
@@ -10,7 +12,31 @@ from convitro.engine.cpu.source import index_table
 from convitro.engine.cpu.vector import Pointer, Value
 
 
-def store_unit(task: Task, vectors: int, element: ir.Type, sums: Pointer, where: tuple[Value, Value]) -> None:
+@dataclass(frozen=True)
+class Sums:
+    """Sums that follow each other, and the same of other splits.
+
+    Attributes:
+        place: of the first split.
+        step: from one split to the next; None where there is only one.
+    """
+
+    place: Pointer
+    step: Value | None = None
+
+    def __getitem__(self, index: Value) -> Sums:
+        return Sums(self.place[index], self.step)
+
+    def total(self, task: Task, lanes: int | None = None) -> Value:
+        """One number or vector, added over all splits in their order."""
+        total = task.variable(self.place.load(lanes))
+        if self.step is not None:
+            with task.loop(1, task.size("splits")) as split:
+                total.value = total.value + self.place[split * self.step].load(lanes)
+        return total.value
+
+
+def store_unit(task: Task, vectors: int, element: ir.Type, sums: Sums, where: tuple[Value, Value]) -> None:
     """Write one block of filters of one group.
 
     Products that follow each other in the weight as well are turned in registers and written as vectors.
@@ -18,59 +44,46 @@ def store_unit(task: Task, vectors: int, element: ir.Type, sums: Pointer, where:
     Args:
         vectors: of filters.
         element: LLVM's type of the result's numbers.
-        sums: of all items.
+        sums: [product][filter]
         where: the chunk, and the unit in it.
     """
     chunk, unit = where
     lanes, width, blocks = task.width, vectors * task.width, task.size("filter_blocks")
-    padded, products = task.size("products_padded"), task.size("products_in_chunk")
+    products = task.size("products_in_chunk")
     group, first = unit // blocks, unit % blocks * width
     chunks = task.size("channel_chunks")
     filters, first_product = chunk // chunks * task.size("dz_channels"), chunk % chunks * products
     to = task.pointer("weight_gradient", element)[
         (filters + group * task.size("filters_in_group") + first) * task.size("weight_filter")
     ]
-    mine = sums[chunk * task.size("sums_in_item") + unit * (padded * width)]
     places = index_table(task, "places")[first_product]
     left = (task.size("filters_in_group") - first).minimum(width)
     whole = task.size("weight_dense") * (products - products % lanes)
     with task.loop(0, left, lanes) as filter_:
-        here, target = mine[filter_], to[task.size("weight_filter") * filter_]
+        here, target = sums[filter_], to[task.size("weight_filter") * filter_]
         count = (left - filter_).minimum(lanes)
         with task.loop(0, whole, lanes) as product:
             _store_square(task, here[product * width], (target[places[product].load()], width), count)
         with task.loop(whole, products) as product, task.loop(0, count) as one:
-            total = _total(task, here[product * width + one], "sums_in_item", None)
             place = target[places[product].load() + one * task.size("weight_filter")]
-            place.store(_converted(total, element))
+            place.store(_converted(here[product * width + one].total(task), element))
 
 
-def _store_square(task: Task, sums: Pointer, to: tuple[Pointer, int], count: Value) -> None:
+def _store_square(task: Task, sums: Sums, to: tuple[Pointer, int], count: Value) -> None:
     """As many products as lanes, for the first `count` filters of a vector; `to[1]` filters in a row."""
     target, width = to
-    rows = [_total(task, sums[i * width], "sums_in_item", task.width) for i in range(task.width)]
+    rows = [sums[task.index(i * width)].total(task, task.width) for i in range(task.width)]
     for i, row in enumerate(task.transpose(rows)):
         with task.when(count > i):
             target[task.size("weight_filter") * i].store(_converted(row, target.element))
 
 
-def store_bias(task: Task, element: ir.Type, biases: Pointer, chunk: Value) -> None:
+def store_bias(task: Task, element: ir.Type, sums: Sums, chunk: Value) -> None:
     """Write the bias of a chunk's filters."""
     filters = task.size("dz_channels")
     first = chunk // task.size("channel_chunks") * filters
-    mine = biases[chunk * task.size("biases_in_item")]
     with task.loop(0, filters) as i:
-        total = _total(task, mine[i], "biases_in_item", None)
-        task.pointer("bias_gradient", element)[first + i].store(_converted(total, element))
-
-
-def _total(task: Task, place: Pointer, item: str, lanes: int | None) -> Value:
-    """The sum over all splits, in their order."""
-    total = task.variable(place.load(lanes))
-    step = task.size("chunks") * task.size(item)
-    with task.loop(1, task.size("splits")) as split:
-        total.value = total.value + place[split * step].load(lanes)
-    return total.value
+        task.pointer("bias_gradient", element)[first + i].store(_converted(sums[i].total(task), element))
 
 
 def _converted(value: Value, element: ir.Type) -> Value:

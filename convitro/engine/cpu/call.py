@@ -1,0 +1,71 @@
+"""A compiled kernel with its numbers, ready to be called with addresses; and the memory that a call works in."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+import convitro.engine.cpu.threads as threads
+from convitro.engine.cpu.jit import Compiled
+
+LINE = 64
+_local = threading.local()
+
+
+class Call:
+    """One kernel with all its sizes: only addresses of tensors are left to say.
+
+    Args:
+        compiled: the kernel.
+        pointers: how many addresses it takes.
+        sizes: the numbers it reads, by name; more than it asks for do no harm.
+        keep: what must live as long as the call, tables above all.
+        team: how many threads share the work.
+    """
+
+    __slots__ = ("_address", "_function", "_keep", "_sizes")
+
+    def __init__(
+        self, compiled: Compiled, pointers: int, sizes: Mapping[str, int], team: int, keep: Any = None
+    ) -> None:
+        numbers = {**sizes, **_team(team)}
+        self._sizes = (ctypes.c_int64 * len(compiled.fields))(*(numbers[name] for name in compiled.fields))
+        self._address = ctypes.addressof(self._sizes)
+        self._function = _prototype(pointers)(compiled.address)
+        self._keep = keep
+
+    def __call__(self, *addresses: int) -> None:
+        """Run it; the interpreter is free meanwhile."""
+        self._function(self._address, *addresses)
+
+
+@functools.cache
+def _prototype(pointers: int) -> Any:
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (pointers + 1))
+
+
+def _team(team: int) -> dict[str, int]:
+    """The sizes that every kernel reads, see `program.TEAM`."""
+    pool = threads.pool()
+    if pool is None or team == 1:
+        return {"threads": 1, "parallel": 0, "thread_number": 0, "team_size": 0}
+    return {
+        "threads": team,
+        "parallel": pool.parallel,
+        "thread_number": pool.thread_number,
+        "team_size": pool.team_size,
+    }
+
+
+def scratch(size_bytes: int) -> int:
+    """The address of so much memory, for one call: each thread of Python has its own, which grows as needed."""
+    if getattr(_local, "size_bytes", -1) < size_bytes:
+        _local.memory = torch.empty(size_bytes + LINE, dtype=torch.uint8)
+        _local.size_bytes = size_bytes
+        _local.address = -(-_local.memory.data_ptr() // LINE) * LINE
+    return int(_local.address)

@@ -1,0 +1,42 @@
+"""Which algorithm a convolution gets on the CPU, and each other one's reasons against."""
+
+from __future__ import annotations
+
+from convitro.engine.cpu.blocking import Sliding
+from convitro.engine.cpu.winograd_layout import winograd_reasons
+
+ALGORITHMS = ("depthwise", "winograd", "direct")
+"""In the order in which they are asked."""
+
+
+def reasons(sliding: Sliding, element: str) -> dict[str, list[str]]:
+    """Why each algorithm should not compute this convolution; the first without reasons is the one to take."""
+    return {
+        "depthwise": depthwise_reasons(sliding),
+        "winograd": winograd_reasons(sliding, element),
+        "direct": [],
+    }
+
+
+def chosen(sliding: Sliding, element: str) -> str:
+    """The algorithm that is expected to be the fastest within its error bound."""
+    found = reasons(sliding, element)
+    return next(name for name in ALGORITHMS if not found[name])
+
+
+def impossible(algorithm: str, sliding: Sliding) -> list[str]:
+    """Why an algorithm cannot compute this convolution at all."""
+    if algorithm == "winograd" and (sliding.kernel, sliding.stride, sliding.dilation) != (
+        (3, 3),
+        (1, 1),
+        (1, 1),
+    ):
+        return ["winograd's algorithm is for kernels of 3 x 3 with stride 1 and dilation 1"]
+    return depthwise_reasons(sliding) if algorithm == "depthwise" else []
+
+
+def depthwise_reasons(sliding: Sliding) -> list[str]:
+    """Why channels cannot lie side by side in the lanes of a vector."""
+    if sliding.channels == sliding.filters == 1 and sliding.groups > 1:
+        return []
+    return ["not depthwise: a filter sees more than its own channel, or a channel has several filters"]

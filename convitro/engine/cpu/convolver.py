@@ -1,0 +1,158 @@
+"""A convolution kernel with its packed weights: what a layer's forward pass and its input gradient both are."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import convitro.engine.cpu.jit as jit
+import convitro.engine.cpu.weights as weights
+import convitro.engine.cpu.winograd_layout as winograd_layout
+from convitro.engine.cpu.blocking import Sliding
+from convitro.engine.cpu.call import Call, scratch
+from convitro.engine.cpu.convolve import POINTERS, Convolution, convolution
+from convitro.engine.cpu.finish import Epilogue
+from convitro.engine.cpu.isa import Isa
+from convitro.engine.cpu.layout import Layout, direct_layout, depthwise_layout, run_length
+from convitro.engine.cpu.multiply import Tile, best_tile
+from convitro.engine.cpu.weights import WeightView
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+LAYOUTS: dict[str, Callable[[Sliding, Tile, Isa, int, int], Layout]] = {
+    "direct": direct_layout,
+    "depthwise": depthwise_layout,
+    "winograd": winograd_layout.winograd_layout,
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be convolved, and how.
+
+    Attributes:
+        sliding: the sizes.
+        source: what packs the input.
+        weight: where the weight's numbers lie.
+        weight_element: dtype of the weight.
+        dtype: what is computed with.
+        algorithm: "direct", "depthwise" or "winograd".
+        epilogue: what is done to the sums.
+        bias: dtype of the bias, None without one.
+    """
+
+    sliding: Sliding
+    source: Any
+    weight: WeightView
+    weight_element: str
+    dtype: str
+    algorithm: str
+    epilogue: Epilogue
+    bias: str | None = None
+
+
+class Convolver:
+    """Both kernels of a convolution, the one that packs the weights and the one that convolves, with their sizes.
+
+    Args:
+        request: what to do.
+        strides: sizes of the input's and output's strides, by name.
+        isa: the vectors to use.
+        team: how many threads share the work.
+    """
+
+    def __init__(self, request: Request, strides: Mapping[str, int], isa: Isa, team: int) -> None:
+        self.request, self._arguments = request, (strides, isa, team)
+        size_bytes = DTYPES[request.dtype].itemsize
+        sliding, view, given = request.sliding, request.weight, {}
+        if request.algorithm == "depthwise":  # what was a group is a lane
+            sliding, view, given = across_lanes(sliding), replace(view, filter=view.group), {"channels": 1}
+        self.tile = best_tile(isa, ceil(sliding.filters / isa.lanes(8 * size_bytes)))
+        self.layout = LAYOUTS[request.algorithm](sliding, self.tile, isa, size_bytes, team)
+        sizes = {**self.layout.sizes, **strides, **view.sizes()}
+        kernel = Convolution(
+            request.dtype,
+            request.source,
+            request.algorithm,
+            self.tile,
+            _length(request.algorithm, sliding),
+            request.epilogue,
+            request.bias,
+        )
+        convolve = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
+        self._convolve = Call(convolve, len(POINTERS), sizes, team, self.layout.tables)
+        self._pack_weights = Call(self._packing(isa), len(weights.POINTERS), sizes | given, team)
+        self.packing = (request.algorithm == "winograd", request.dtype, self.tile.vectors, isa.name, view)
+        self._scratch_bytes = self.layout.scratch_bytes * team
+        blocks = sizes["groups"] * sizes["filter_blocks"]
+        self._packed = (blocks * sizes["weights_in_block"], DTYPES[request.dtype])
+
+    @functools.cached_property
+    def direct(self) -> Convolver:
+        """The same by the direct algorithm, for numbers that Winograd's would spread: infinities above all."""
+        return Convolver(replace(self.request, algorithm="direct"), *self._arguments)
+
+    def _packing(self, isa: Isa) -> jit.Compiled:
+        request, filters = (
+            self.request,
+            self.tile.vectors * isa.lanes(8 * DTYPES[self.request.dtype].itemsize),
+        )
+        write = winograd_layout.packing if request.algorithm == "winograd" else weights.packing
+        key = f"{write.__module__} {request.dtype} {request.weight_element} {filters}"
+        return jit.compiled(key, lambda: write(isa, request.dtype, request.weight_element, filters), isa)
+
+    def pack(self, weight: Tensor) -> Tensor:
+        """The weight in the kernel's order."""
+        count, dtype = self._packed
+        packed = torch.empty(count, dtype=dtype)
+        self._pack_weights(weight.data_ptr(), packed.data_ptr())
+        return packed
+
+    def __call__(self, input: int, weights: Tensor, *others: int) -> bool:
+        """Convolve; False where the results cannot be trusted and another algorithm has to be asked.
+
+        Args:
+            input: the address of what the source reads.
+            weights: what `pack` returned.
+            others: addresses of bias, output, switches, numbers before the activation, and of the pooled maps
+                and the switches that a gradient's source reads; 0 for those that there are not.
+        """
+        memory = scratch(self._scratch_bytes)
+        bias, output, switches, before, pooled, input_switches = others
+        addresses = (
+            input,
+            weights.data_ptr(),
+            bias,
+            output,
+            switches,
+            before,
+            memory,
+            pooled,
+            input_switches,
+        )
+        if self.request.algorithm != "winograd":
+            self._convolve(*addresses, 0)
+            return True
+        flag = ctypes.c_int64(0)
+        self._convolve(*addresses, ctypes.addressof(flag))
+        return flag.value == 0
+
+
+def across_lanes(sliding: Sliding) -> Sliding:
+    """A depthwise layer with its channels side by side, as one group."""
+    return replace(sliding, channels=sliding.groups, filters=sliding.groups, groups=1)
+
+
+def _length(algorithm: str, sliding: Sliding) -> int:
+    """How many products a kernel is compiled to do in a row."""
+    if algorithm == "depthwise":
+        return sliding.kernel[1]
+    return sliding.channels if algorithm == "winograd" else run_length(sliding)

@@ -1,0 +1,192 @@
+"""A layer's forward pass on one shape of input: which kernels, with which sizes, and one call for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from convitro.engine.cpu.blocking import Sliding
+from convitro.engine.cpu.choice import chosen
+from convitro.engine.cpu.convolver import DTYPES, NAMES, Convolver, Request
+from convitro.engine.cpu.finish import Epilogue
+from convitro.engine.cpu.isa import Isa
+from convitro.engine.cpu.mathematics import ACTIVATIONS
+from convitro.engine.cpu.packed import packed
+from convitro.engine.cpu.source import TensorSource
+from convitro.engine.cpu.weights import WeightView
+from convitro.geometry import BlockProblem
+
+
+class Form(NamedTuple):
+    """What is known of a tensor without its values."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    element: str
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Form:
+        """That of a tensor."""
+        return cls(tuple(tensor.shape), tensor.stride(), NAMES[tensor.dtype])
+
+
+class Saves(NamedTuple):
+    """What a forward pass stores besides its output: the switches, and the numbers before the activation."""
+
+    switches: bool = False
+    before: bool = False
+
+
+def accumulation(element: str) -> str:
+    """The dtype that a layer of this dtype is computed in."""
+    return "float64" if element == "float64" else "float32"
+
+
+class Keeps(NamedTuple):
+    """What backward needs of a block's own numbers besides its input and weight."""
+
+    switches: bool
+    before: bool
+    output: bool
+
+
+def keeps(block: BlockProblem) -> Keeps:
+    """With relu a switch says also that its winner was not positive: one byte in place of the output."""
+    gates, saved = block.activation == "relu", ACTIVATIONS[block.activation].saves
+    return Keeps(block.pools or gates, saved == "input", saved == "output" and not gates)
+
+
+def sliding_of(block: BlockProblem, images: int, height: int, width: int) -> Sliding:
+    """The forward pass as windows that slide."""
+    conv = block.conv
+    rows, columns = conv.output_size(height, width)
+    return Sliding(
+        images=images,
+        height=height,
+        width=width,
+        channels=conv.channels_per_filter,
+        filters=conv.out_channels // conv.groups,
+        groups=conv.groups,
+        kernel=conv.kernel_size,
+        stride=conv.stride,
+        dilation=conv.dilation,
+        top=conv.padding[0],
+        left=conv.padding[2],
+        rows=rows,
+        columns=columns,
+        pool=block.pool,
+        pool_stride=block.pool_stride,
+    )
+
+
+def layout_of(form: Form) -> str:
+    """How the packing reads a tensor (N, C, H, W), see `source.TensorSource`."""
+    channels, (_, channel, _, column) = form.shape[1], form.strides
+    if channel == 1 or channels == 1:
+        return "channels"
+    return "planar" if column == 1 else "strided"
+
+
+def input_sizes(strides: Sequence[int], prefix: str = "input") -> dict[str, int]:
+    """The strides of a tensor (N, C, H, W) by the names that kernels use."""
+    names = ("image", "channel", "row", "column")
+    return {f"{prefix}_{name}": stride for name, stride in zip(names, strides, strict=True)}
+
+
+def channels_last(shape: Sequence[int]) -> tuple[int, int, int, int]:
+    """The strides of a tensor (N, C, H, W) whose channels lie side by side."""
+    _, channels, rows, columns = shape
+    return rows * columns * channels, 1, columns * channels, channels
+
+
+def side_by_side(tensor: Tensor) -> Tensor:
+    """A tensor (N, C, H, W) with its channels side by side, itself if they are."""
+    strides = channels_last(tensor.shape)
+    sizes = zip(tensor.shape, tensor.stride(), strides, strict=True)
+    if all(size == 1 or have == want for size, have, want in sizes):
+        return tensor
+    return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype).copy_(tensor)
+
+
+def output_strides(shape: Sequence[int], input: Sequence[int], weight: Sequence[int]) -> tuple[int, ...]:
+    """The strides of an output: channels side by side if those of the input or the weight are, as in PyTorch.
+
+    Args:
+        shape: (N, C_out, H, W).
+        input, weight: the strides of both.
+    """
+    beside = any(strides[1] < strides[3] for strides in (input, weight))
+    _, channels, rows, columns = shape
+    return channels_last(shape) if beside else (channels * rows * columns, rows * columns, columns, 1)
+
+
+class Results(NamedTuple):
+    """A forward pass: the output, and what was saved for backward (None where nothing was)."""
+
+    output: Tensor
+    switches: Tensor | None
+    before: Tensor | None
+
+
+class Forward:
+    """The forward pass of a block on one shape of input.
+
+    Args:
+        block: what is computed; its padding is of the kind "zeros".
+        forms: of input and weight, and the dtype of the bias, None without one.
+        saves: what is stored besides the output.
+        algorithm: "auto", "direct", "depthwise" or "winograd".
+        isa, team: the vectors to use, and how many threads.
+    """
+
+    def __init__(
+        self,
+        block: BlockProblem,
+        forms: tuple[Form, Form, str | None],
+        saves: Saves,
+        algorithm: str,
+        isa: Isa,
+        team: int,
+    ) -> None:
+        input, weight, bias = forms
+        images, _, height, width = input.shape
+        self.shape = (images, block.conv.out_channels, *block.output_size(height, width))
+        self.strides, self.dtype, self.saves = channels_last(self.shape), DTYPES[input.element], saves
+        self.before_dtype = DTYPES[accumulation(input.element)]
+        self._planes = output_strides(self.shape, input.strides, weight.strides) != self.strides
+        sliding = sliding_of(block, images, height, width)
+        algorithm = chosen(sliding, input.element) if algorithm == "auto" else algorithm
+        layout = layout_of(input)
+        request = Request(
+            sliding=sliding,
+            source=TensorSource(input.element, layout),
+            weight=WeightView.of(weight.shape, weight.strides, block.conv.groups),
+            weight_element=weight.element,
+            dtype=accumulation(input.element),
+            algorithm=algorithm,
+            epilogue=Epilogue(block.activation, block.pool, block.pool_stride, *saves, input.element),
+            bias=bias,
+        )
+        strides = input_sizes(input.strides) | input_sizes(self.strides, "output")
+        self.convolver = Convolver(request, strides, isa, team)
+
+    def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Results:
+        """The output, and what is saved."""
+        output = torch.empty_strided(self.shape, self.strides, dtype=self.dtype)
+        switches = before = None
+        if self.saves.switches:
+            switches = torch.empty_strided(self.shape, self.strides, dtype=torch.uint8)
+        if self.saves.before:
+            before = torch.empty_strided(self.shape, self.strides, dtype=self.before_dtype)
+        results = Results(output, switches, before)
+        bias = None if bias is None else bias.contiguous()
+        places = [0 if tensor is None else tensor.data_ptr() for tensor in (bias, *results)]
+        if not self._run(self.convolver, input, weight, places):
+            self._run(self.convolver.direct, input, weight, places)
+        return Results(output.contiguous(), switches, before) if self._planes else results
+
+    def _run(self, convolver: Convolver, input: Tensor, weight: Tensor, places: Sequence[int]) -> bool:
+        return convolver(input.data_ptr(), packed(weight, convolver.packing, convolver.pack), *places, 0, 0)

@@ -1,0 +1,52 @@
+"""Packed weights, kept for as long as the weight they were made of stays as it is."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+
+class _Entry:
+    __slots__ = ("address", "packed", "reference", "version")
+
+    def __init__(self, weight: Tensor) -> None:
+        number = id(weight)
+        self.reference = weakref.ref(weight, lambda _: _entries.pop(number, None))
+        self.address, self.version = weight.data_ptr(), weight._version
+        self.packed: dict[Any, Tensor] = {}
+
+    def fits(self, weight: Tensor) -> bool:
+        """Whether it was made of this tensor as it is now."""
+        return (
+            self.version == weight._version
+            and self.address == weight.data_ptr()
+            and self.reference() is weight
+        )
+
+
+_entries: dict[int, _Entry] = {}
+
+
+def packed(weight: Tensor, packing: Any, pack: Callable[[Tensor], Tensor]) -> Tensor:
+    """`pack(weight)`, or what it returned before if the weight was not changed since.
+
+    Whatever changes a tensor in place, an optimiser's step above all, counts its version up; what goes around
+    that count (`weight.data.mul_(2)`, a NumPy view) is not seen.
+
+    Args:
+        weight: any tensor.
+        packing: names the order of the packed numbers.
+        pack: makes them.
+    """
+    if weight.is_inference():  # has no version
+        return pack(weight)
+    entry = _entries.get(id(weight))
+    if entry is None or not entry.fits(weight):
+        entry = _entries[id(weight)] = _Entry(weight)
+    found = entry.packed.get(packing)
+    if found is None:
+        found = entry.packed[packing] = pack(weight)
+    return found

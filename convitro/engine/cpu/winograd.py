@@ -1,0 +1,158 @@
+"""Winograd's algorithm for 3x3 kernels: numbers and weights are transformed, multiplied, transformed back.
+
+A tile of 4x4 results needs a tile of 6x6 numbers. In the transformed domain each of its 36 numbers is
+multiplied on its own: 36 small matrix products, tiles x channels times channels x filters, take the place of
+the convolution. A plane is what lies in one place of all tiles.
+
+A number that is not finite spreads over its tile. The kernel then sets the flag of the call, and the results
+have to be computed by another algorithm.
+
+Accuracy:
+    |error| <= (channels + 40) eps A * the sum over channels of max |tile| max |filter|, where eps is the unit
+    roundoff and A = 537, `FOUR.amplification`. For normal numbers the rms error is twice the direct sum's.
+"""
+
+from __future__ import annotations
+
+import llvmlite.ir as ir
+
+from convitro.engine.cpu.fetch import SECOND, fetch_numbers
+from convitro.engine.cpu.multiply import UNROLL, Tile, multiply
+from convitro.engine.cpu.program import Task
+from convitro.engine.cpu.vector import INDEX, Pointer, Value, Variable
+from convitro.engine.cpu.winograd_transforms import FOUR, both_sides
+
+SIZE, OUTPUTS, PLANES = FOUR.size, FOUR.outputs, FOUR.products
+
+
+def padded_channels(channels: int, lanes: int) -> int:
+    """Channels of a pixel in whole vectors."""
+    return -(-channels // lanes) * lanes
+
+
+def narrow(tile: Tile) -> Tile:
+    """The register tile for the last tiles of a block: the two meet any even number from 4 on."""
+    return Tile(tile.rows - 2, tile.vectors)
+
+
+def transform_input(task: Task, channels: int, window: Pointer, scratch: Pointer) -> None:
+    """The packed window of a block in the transformed domain: [plane][tile][channel].
+
+    Args:
+        channels: of a group.
+        window: [image][row][column][channel]; tiles overlap by two rows and columns.
+        scratch: of this thread; the result lies at `transformed_at`.
+    """
+    pitch, plane, columns = (
+        padded_channels(channels, task.width),
+        task.size("plane"),
+        task.size("window_columns"),
+    )
+    across, down, tiles = (task.size(name) for name in ("tile_columns", "tile_rows", "tiles_total"))
+    planes = scratch[task.size("transformed_at")].to(task.dtype)
+    with task.loop(0, tiles) as tile:
+        image, row, column = tile // (across * down), tile // across % down, tile % across
+        y = image * task.size("window_rows") + row * OUTPUTS
+        corner = window[(y * columns + column * OUTPUTS) * pitch]
+        with task.loop(0, pitch, task.width) as channel:
+            _one_input(task, corner[channel], planes[tile * pitch + channel], columns * pitch, pitch)
+    with (
+        task.loop(0, PLANES) as e,
+        task.loop(tiles * pitch, task.size("tiles_padded") * pitch, task.width) as i,
+    ):
+        planes[e * plane + i].store(task.zero(task.dtype))
+
+
+def _one_input(task: Task, corner: Pointer, to: Pointer, row_step: Value, pitch: int) -> None:
+    """A vector of channels of one tile."""
+    rows, plane = [corner[row_step * i] for i in range(SIZE)], task.size("plane")
+    both_sides(
+        FOUR.input,
+        lambda i, j: rows[i][j * pitch].load(task.width),
+        lambda i, j, value: to[plane * (i * SIZE + j)].store(value),
+    )
+
+
+def accumulate(
+    task: Task, tile: Tile, length: int, weights: Pointer, memory: tuple[Pointer, Pointer, Pointer]
+) -> None:
+    """The sums of all results of a block for one block of filters.
+
+    Args:
+        tile: rows = tiles, vectors = vectors of filters.
+        length: channels of a group.
+        weights: [plane][channel][filter], transformed.
+        memory: the biases of the filters; the sums, [image][row][column][filter]; the scratch of this thread,
+            where transformed numbers and products have their places.
+    """
+    biases, sums, scratch = memory
+    transformed, products = (
+        scratch[task.size(f"{name}_at")].to(task.dtype) for name in ("transformed", "products")
+    )
+    plane, weights_plane = task.size("plane"), task.size("weights_plane")
+    wide, padded = task.size("tiles_wide"), task.size("tiles_padded")
+    with task.loop(0, PLANES) as e:
+        here = transformed[e * plane], weights[e * weights_plane], products[e * (tile.vectors * task.width)]
+        with task.loop(0, wide, tile.rows) as first:
+            _multiply(task, tile, length, here, first)
+        with task.loop(wide, padded, narrow(tile).rows) as first:
+            _multiply(task, narrow(tile), length, here, first)
+    _transform_output(task, tile, (biases, products, sums))
+
+
+def _multiply(
+    task: Task, tile: Tile, length: int, where: tuple[Pointer, Pointer, Pointer], first: Value
+) -> None:
+    """The products of some tiles in one plane: [tile][plane][filter], so that a tile's own lie together."""
+    lanes, filters, pitch = task.width, tile.vectors * task.width, padded_channels(length, task.width)
+    numbers, weights, products = where[0][first * pitch], where[1], where[2][first * (PLANES * filters)]
+    held = [[task.variable(task.zero(task.dtype)) for _ in range(tile.vectors)] for _ in range(tile.rows)]
+    next_tiles, next_weights = numbers[tile.rows * pitch], weights[task.size("weights_plane")]
+    share, done = task.size("fetched"), first // tile.rows * length
+    lines = max(1, filters * UNROLL // 64)
+
+    def ahead(i: Value) -> None:
+        fetch_numbers(next_tiles[i * tile.rows], tile.rows * UNROLL)
+        fetch_numbers(next_weights[(done + i) * share], lines * 16, SECOND)
+
+    rows = [numbers[row * pitch] for row in range(tile.rows)]
+    multiply(held, rows, weights, length, steps=(1, filters), ahead=ahead)
+    for row, variables in enumerate(held):
+        for v, variable in enumerate(variables):
+            products[row * (PLANES * filters) + v * lanes].store(variable.value)
+
+
+def _transform_output(task: Task, tile: Tile, memory: tuple[Pointer, Pointer, Pointer]) -> None:
+    """Products back to sums, [tile][plane][filter] to [image][row][column][filter]; the biases are added."""
+    biases, products, sums = memory
+    lanes, filters, columns = task.width, tile.vectors * task.width, task.size("sum_columns")
+    rows, across = task.size("tile_rows") * task.size("block_images"), task.size("tile_columns")
+    spread = task.variable(task.zero(task.dtype))
+    bias = [biases[v * lanes].load(lanes) for v in range(tile.vectors)]
+    with task.loop(0, rows) as row, task.loop(0, across) as column:
+        here = products[(row * across + column) * (PLANES * filters)]
+        to = sums[(row * columns + column) * (OUTPUTS * filters)]
+        for v in range(tile.vectors):
+            _one_output(task, here[v * lanes], to[v * lanes], (bias[v], spread), filters)
+    _raise_flag(task, spread)
+
+
+def _one_output(
+    task: Task, products: Pointer, to: Pointer, values: tuple[Value, Variable], filters: int
+) -> None:
+    """A vector of filters of one tile."""
+    bias, spread = values
+    rows = [to[task.size("sum_columns") * (i * filters)] for i in range(OUTPUTS)]
+
+    def store(i: int, j: int, value: Value) -> None:
+        spread.value = value.fma(0.0, spread.value)  # stays zero as long as all values are finite
+        rows[i][j * filters].store(value + bias)
+
+    both_sides(FOUR.output, lambda i, j: products[(i * SIZE + j) * filters].load(task.width), store)
+
+
+def _raise_flag(task: Task, spread: Variable) -> None:
+    """Tell the caller of a number that is not finite: it has spread over its tile, where it must not."""
+    found = task.builder.bitcast(spread.value.is_nan().ir, ir.IntType(task.width))
+    with task.when(Value(task, task.builder.icmp_unsigned("!=", found, found.type(0)))):
+        task.pointer("flag", INDEX).store(1)

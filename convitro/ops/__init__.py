@@ -1,0 +1,1 @@
+"""What PyTorch sees of us: the only registrations with torch.library, autograd, and shapes for tracing."""

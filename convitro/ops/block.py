@@ -1,0 +1,248 @@
+"""The fused block as a PyTorch operator: autograd, shapes for tracing, and a short way for plain tensors.
+
+An operator of PyTorch takes no objects of ours, so a layer travels as a string, see `Layer.spec`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+import convitro.engine.aten as aten
+from convitro.engine.cpu.backward import Needs
+from convitro.engine.cpu.execute import Executor, Prepared
+from convitro.engine.cpu.layer import Keeps, Saves, keeps
+from convitro.geometry import BlockProblem, ConvProblem
+
+PLAIN = (Tensor, torch.nn.Parameter)
+
+
+class Layer:
+    """A block that was checked, with the calls that were prepared for it. There is one for each block.
+
+    Attributes:
+        block: what is computed.
+        spec: the same as a string, together with the weight's shape.
+        executor: computes it on the CPU.
+    """
+
+    __slots__ = ("block", "executor", "keeps", "spec")
+
+    def __init__(self, block: BlockProblem, algorithm: str) -> None:
+        self.block, self.spec = block, spec_of(block, algorithm)
+        self.executor = Executor(block, algorithm)
+        self.keeps = keeps(block)
+
+
+def spec_of(block: BlockProblem, algorithm: str) -> str:
+    """A block as a string; its channels and kernel size are those of the weight."""
+    conv = block.conv
+    numbers = (conv.stride, conv.padding, conv.dilation, (conv.groups,), block.pool, block.pool_stride)
+    fields = [",".join(map(str, number)) for number in numbers]
+    return "|".join([*fields, block.activation, algorithm])
+
+
+@functools.lru_cache(maxsize=1024)
+def layer_of(block: BlockProblem, algorithm: str) -> Layer:
+    """The one `Layer` of this block and algorithm."""
+    return Layer(block, algorithm)
+
+
+@functools.lru_cache(maxsize=1024)
+def _layer(weight_shape: tuple[int, ...], spec: str) -> Layer:
+    """The layer that a spec stands for."""
+    *numbers, activation, algorithm = spec.split("|")
+    stride, padding, dilation, (groups,), pool, pool_stride = (
+        tuple(map(int, part.split(","))) for part in numbers
+    )
+    filters, channels, *kernel = weight_shape
+    conv = ConvProblem(channels * groups, filters, tuple(kernel), stride, padding, dilation, groups)  # type: ignore[arg-type]
+    return layer_of(BlockProblem(conv, activation, pool, pool_stride), algorithm)  # type: ignore[arg-type]
+
+
+def call(
+    layer: Layer, input: Tensor, weight: Tensor, bias: Tensor | None, switches: bool
+) -> tuple[Tensor, Tensor | None] | None:
+    """The short way: `block` for plain tensors of a shape that was computed before, else None.
+
+    What `block` returns, without the numbers that only backward wants.
+    """
+    if not _plain(input, weight, bias):
+        return None
+    prepared = layer.executor.find(input, weight, bias)
+    return None if prepared is None else _run(layer, prepared, (input, weight, bias), switches)
+
+
+def block(
+    block: BlockProblem, algorithm: str, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The block's output and, if asked for, its switches (`finish.CLOSED` where relu made a window zero).
+
+    Args:
+        block: the block.
+        algorithm: "auto" or one of the engine's.
+        tensors: input, weight and bias; on the CPU, in a dtype of the engine's, fitting the block.
+        switches: whether to return the switches.
+    """
+    input, weight, bias = tensors
+    if torch.compiler.is_compiling() or not _plain(input, weight, bias):
+        return _traced(block, algorithm, tensors, switches)
+    layer = layer_of(block, algorithm)
+    return _run(layer, layer.executor.prepared(input, weight, bias), tensors, switches)
+
+
+def _run(
+    layer: Layer, prepared: Prepared, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool
+) -> tuple[Tensor, Tensor | None]:
+    input, weight, bias = tensors
+    if torch.is_grad_enabled() and (
+        input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
+    ):
+        result: tuple[Tensor, Tensor | None] = _Block.apply(input, weight, bias, layer, prepared, switches)
+        return result
+    return prepared.forward(_saves(layer, switches, False))(input, weight, bias)[:2]
+
+
+def _plain(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Nobody watches these tensors' operators: they may skip PyTorch's dispatcher."""
+    return (
+        type(input) in PLAIN
+        and type(weight) in PLAIN
+        and (bias is None or type(bias) in PLAIN)
+        and not torch._C._len_torch_dispatch_stack()
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and not torch.jit.is_tracing()
+        and forward_ad._current_level < 0
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _saves(layer: Layer, switches: bool, gradients: bool) -> Saves:
+    wanted = layer.keeps if gradients else Keeps(False, False, False)
+    return Saves(wanted.switches or switches, wanted.before)
+
+
+class _Block(torch.autograd.Function):
+    """The block for plain tensors that need a gradient."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        layer: Layer,
+        prepared: Prepared,
+        switches: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        results = prepared.forward(_saves(layer, switches, True))(input, weight, bias)
+        saved = results.output if layer.keeps.output else None
+        ctx.save_for_backward(input, weight, bias, saved, results.switches, results.before)
+        ctx.layer, ctx.prepared = layer, prepared
+        if switches and results.switches is not None:
+            ctx.mark_non_differentiable(results.switches)
+        return results.output, results.switches if switches else None
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        input, weight, bias, *saved = ctx.saved_tensors
+        needs = Needs(*ctx.needs_input_grad[:3])
+        if torch.is_grad_enabled():  # the gradient of the gradient is asked for
+            return (
+                *aten.block_gradients(ctx.layer.block, gradient, (input, weight, bias), needs),
+                *(None,) * 3,
+            )
+        return (*ctx.prepared.backward(gradient, (input, weight, *saved), needs), *(None,) * 3)
+
+
+def _traced(
+    block: BlockProblem, algorithm: str, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool
+) -> tuple[Tensor, Tensor | None]:
+    """By PyTorch's dispatcher: as one node of a graph, or in its own operators where transforms look inside."""
+    input, weight, bias = tensors
+    if not torch.compiler.is_compiling() and (
+        torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+    ):
+        return aten.block(block, input, weight, bias, switches=switches)
+    wanted = torch.is_grad_enabled() and any(
+        tensor.requires_grad for tensor in (input, weight, bias) if tensor is not None
+    )
+    kept = keeps(block) if wanted else Keeps(False, False, False)
+    spec = spec_of(block, algorithm)
+    output, winners, _ = _block(input, weight, bias, spec, kept.switches or switches, kept.before)
+    return output, winners if switches else None
+
+
+@torch.library.custom_op("convitro::block", mutates_args=())
+def _block(
+    input: Tensor, weight: Tensor, bias: Tensor | None, layer: str, switches: bool, before: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    found = _layer(tuple(weight.shape), layer)
+    prepared = found.executor.prepared(input, weight, bias)
+    output, winners, numbers = prepared.forward(Saves(switches, before))(input, weight, bias)
+    return output, _or_nothing(winners, input), _or_nothing(numbers, input)
+
+
+def _or_nothing(tensor: Tensor | None, like: Tensor) -> Tensor:
+    return like.new_empty(0) if tensor is None else tensor
+
+
+@_block.register_fake
+def _block_fake(
+    input: Tensor, weight: Tensor, bias: Tensor | None, layer: str, switches: bool, before: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    found = _layer(tuple(weight.shape), layer)
+    return found.executor.empty(input, weight, Saves(switches, before))
+
+
+@torch.library.custom_op("convitro::block_backward", mutates_args=())
+def _block_backward(
+    gradient: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    saved: Sequence[Tensor],
+    layer: str,
+    needs: Sequence[bool],
+) -> list[Tensor]:
+    found = _layer(tuple(weight.shape), layer)
+    kept = [tensor if tensor.numel() or gradient.numel() == 0 else None for tensor in saved]
+    prepared = found.executor.prepared(input, weight, None)
+    gradients = prepared.backward(gradient, (input, weight, *kept), Needs(*needs))
+    return [gradient for gradient in gradients if gradient is not None]
+
+
+@_block_backward.register_fake
+def _block_backward_fake(
+    gradient: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    saved: Sequence[Tensor],
+    layer: str,
+    needs: Sequence[bool],
+) -> list[Tensor]:
+    found = _layer(tuple(weight.shape), layer)
+    return found.executor.empty_gradients(input, weight, Needs(*needs))
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    input, weight, bias, ctx.layer, _, _ = inputs
+    results, switches, before = output
+    ctx.mark_non_differentiable(switches, before)
+    ctx.has_bias = bias is not None
+    keeps = _layer(tuple(weight.shape), ctx.layer).keeps.output
+    ctx.save_for_backward(input, weight, results if keeps else results.new_empty(0), switches, before)
+
+
+def _differentiate(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+    input, weight, *saved = ctx.saved_tensors
+    needs = list(ctx.needs_input_grad[:3])
+    asked = iter(_block_backward(gradient, input, weight, saved, ctx.layer, needs))
+    return (*(next(asked) if needed else None for needed in needs), None, None, None)
+
+
+_block.register_autograd(_differentiate, setup_context=_remember)
