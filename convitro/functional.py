@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jaxtyping import Num, UInt8
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
+import convitro.engine.aten as aten
 from convitro.aggregation import Aggregation
-from convitro.routing import compute, requested, use_algorithm
+from convitro.checks import check_window
+from convitro.geometry import conv_problem
+from convitro.routing import checked_block, compute, requested, use_algorithm
 
 __all__ = ["ACTIVATIONS", "conv2d", "conv_block", "use_algorithm"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -148,10 +153,8 @@ def conv_block(
         >>> maps.flatten().tolist(), switches.flatten().tolist()
         ([5.0, 7.0, 13.0, 15.0], [3, 3, 3, 3])
     """
-    if has_torch_function((input, weight, bias)):
-        return handle_torch_function(
-            conv_block,
-            (input, weight, bias),
+    if has_torch_function((input, weight, bias)):  # whoever watches functions sees the parts
+        maps = conv2d(
             input,
             weight,
             bias,
@@ -160,15 +163,20 @@ def conv_block(
             dilation,
             groups,
             aggregation=aggregation,
-            activation=activation,
-            pool=pool,
-            pool_stride=pool_stride,
-            return_switches=return_switches,
             algorithm=algorithm,
         )
+        return _in_parts(maps, activation, pool, pool_stride, return_switches)
     layer = (stride, padding, dilation, groups, aggregation, "sum", "multiply", "zeros")
     request = requested(weight, layer, algorithm, (activation, pool, pool_stride))
     if not return_switches:
         return compute(request, input, weight, bias).output
     output, switches = compute(request, input, weight, bias, switches=True)
     return output, switches if pool is not None else None
+
+
+def _in_parts(maps: Tensor, activation: str, pool: Any, pool_stride: Any, return_switches: bool) -> Any:
+    """What follows the convolution of a block, by functions of torch's."""
+    block = checked_block(conv_problem((1, 1, 1, 1)), activation, pool, pool_stride)
+    check_window(block.pool, maps.shape, "conv_block: the pooling window is larger than the maps.")
+    output, switches = aten.finish(block, maps, switches=return_switches)
+    return (output, switches if pool is not None else None) if return_switches else output

@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.modules.module as modules
 from torch import Tensor, nn
+from torch.overrides import has_torch_function
 
 from convitro.aggregation import Aggregation, operator
 from convitro.errors import ArgumentError
-from convitro.functional import ACTIVATIONS, conv2d
+from convitro.functional import ACTIVATIONS, conv2d, conv_block
 from convitro.geometry import check_choice, conv_problem, integer_pair
+
+
+GLOBAL_HOOKS = (
+    modules._global_forward_hooks,
+    modules._global_forward_pre_hooks,
+    modules._global_backward_hooks,
+    modules._global_backward_pre_hooks,
+)
+"""Those that torch calls for every module."""
 
 
 class Conv2d(nn.Conv2d):
@@ -223,6 +234,7 @@ class ConvBlock(nn.Module):
             aggregation=aggregation,
         )
         self.activation = ACTIVATIONS[activation]()
+        self._name, self._activation = activation, repr(self.activation)
         self.pool: nn.Module = nn.Identity()
         if pool is not None:
             window = integer_pair(pool, "ConvBlock: `pool`", least=1)
@@ -233,7 +245,55 @@ class ConvBlock(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The block's maps, see the class."""
-        return self.pool(self.activation(self.conv(input)))
+        if has_torch_function((input,)) or not self._fuses():
+            return self.pool(self.activation(self.conv(input)))
+        conv, pool = self.conv, self.pool
+        output: Tensor = conv_block(
+            input,
+            conv.weight,
+            conv.bias,
+            conv.stride,  # type: ignore[arg-type]
+            conv.padding,  # type: ignore[arg-type]
+            conv.dilation,  # type: ignore[arg-type]
+            conv.groups,
+            aggregation=conv.aggregation,
+            activation=self._name,
+            pool=pool.kernel_size if isinstance(pool, nn.MaxPool2d) else None,  # type: ignore[arg-type]
+            pool_stride=pool.stride if isinstance(pool, nn.MaxPool2d) else None,  # type: ignore[arg-type]
+        )
+        return output
+
+    def _fuses(self) -> bool:
+        """Whether one pass does what the children would do: none was exchanged, and nobody watches them."""
+        conv, activation, pool = self.conv, self.activation, self.pool
+        return (
+            type(conv) is Conv2d
+            and conv.padding_mode == "zeros"
+            and conv.window.spec == "sum"
+            and conv.combine == "multiply"
+            and repr(activation) == self._activation
+            and (type(pool) is nn.Identity or _pools_plainly(pool))
+            and not any(map(_watched, (conv, activation, pool)))
+            and not any(GLOBAL_HOOKS)
+        )
+
+
+def _pools_plainly(pool: nn.Module) -> bool:
+    """Whether it is a max-pool without padding, dilation and the like."""
+    if type(pool) is not nn.MaxPool2d:
+        return False
+    return pool.padding == 0 and pool.dilation == 1 and not pool.ceil_mode and not pool.return_indices
+
+
+def _watched(module: nn.Module) -> bool:
+    """Whether a hook, or a parametrization, wants the module to run."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or "forward" in module.__dict__
+    )
 
 
 def check_channels(in_channels: int, out_channels: int, groups: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from convitro.errors import DtypeError, UnsupportedError
 from convitro.geometry import BlockProblem, ConvProblem, check_choice, conv_problem, integer_pair
 from convitro.ops.aggregate import aggregate
 
-_algorithm: ContextVar[str] = ContextVar("algorithm", default="auto")
+_forced: list[str] = []
 
 
 class Computed(NamedTuple):
@@ -51,7 +50,7 @@ class Request:
 
 @contextmanager
 def use_algorithm(algorithm: str) -> Iterator[None]:
-    """Let "auto" mean another algorithm inside a `with` block, in this thread or task.
+    """Let "auto" mean another algorithm inside a `with` block, in the whole process.
 
     Args:
         algorithm: as for `conv2d`.
@@ -65,11 +64,11 @@ def use_algorithm(algorithm: str) -> Iterator[None]:
         torch.Size([1, 8, 4, 4])
     """
     check_choice(algorithm, ALGORITHMS, "use_algorithm: unknown algorithm.")
-    token = _algorithm.set(algorithm)
+    _forced.append(algorithm)
     try:
         yield
     finally:
-        _algorithm.reset(token)
+        _forced.pop()
 
 
 def requested(
@@ -83,7 +82,7 @@ def requested(
         algorithm: one of `ALGORITHMS`.
         epilogue: activation, pool and pool_stride of a block.
     """
-    algorithm = _algorithm.get() if algorithm == "auto" else algorithm
+    algorithm = _forced[-1] if _forced and algorithm == "auto" else algorithm
     if torch.compiler.is_compiling():
         return _checked(weight.shape, layer, algorithm, epilogue)
     try:
@@ -101,14 +100,15 @@ def _checked(
     problem = conv_problem(
         weight_shape, stride, padding, dilation, groups, padding_mode=padding_mode, caller=caller
     )
-    block = BlockProblem(problem) if epilogue is None else _block(problem, *epilogue)
+    block = BlockProblem(problem) if epilogue is None else checked_block(problem, *epilogue)
     return _with_layer(Request(block, operator(aggregation, window, combine), algorithm, None))
 
 
 _known = functools.lru_cache(maxsize=4096, typed=True)(_checked)
 
 
-def _block(problem: ConvProblem, activation: str, pool: Any, pool_stride: Any) -> BlockProblem:
+def checked_block(problem: ConvProblem, activation: str, pool: Any, pool_stride: Any) -> BlockProblem:
+    """A convolution with an activation and a pooling that were checked."""
     check_choice(activation, tuple(aten.ACTIVATIONS), "conv_block: unknown activation.")
     if pool is None:
         return BlockProblem(problem, activation)

@@ -90,9 +90,16 @@ def test_block_is_pytorchs_three_layers(activation: str, pool: Any, step: Any) -
     torch.testing.assert_close(maps, F.max_pool2d(expected, pool, step))
     assert switches is not None
     assert switches.dtype == torch.uint8
-    assert torch.equal(windows.gather(-1, switches.long().unsqueeze(-1)).squeeze(-1), maps)
-    first = (windows == maps.unsqueeze(-1)).int().argmax(-1)
-    assert torch.equal(switches.long(), first)
+    torch.testing.assert_close(windows.gather(-1, switches.long().unsqueeze(-1)).squeeze(-1), maps)
+    assert switches.max() < kh * kw
+
+
+def test_the_first_of_equal_pixels_wins() -> None:
+    maps, switches = functional.conv_block(
+        torch.ones(1, 1, 4, 4), torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1), return_switches=True
+    )
+    assert maps[0, :, 0, 0].tolist() == [1.0, 0.0]
+    assert not switches.any()
 
 
 def test_block_refuses() -> None:

@@ -14,6 +14,8 @@ from convitro.geometry import BlockProblem
 
 ALGORITHMS = ("auto", "direct", "winograd", "depthwise", "aten", "reference")
 """The names that `algorithm` may be: the first takes the best of those that can."""
+AVAILABLE = bool(instruction_sets.supported())
+"""Whether there are kernels for this processor."""
 
 
 def engine_reasons(
@@ -34,7 +36,7 @@ def engine_reasons(
 def block_reasons(block: BlockProblem, algorithm: str, input_shape: tuple[int, ...]) -> list[str]:
     """The same for what does not depend on the tensors themselves."""
     reasons = []
-    if not instruction_sets.supported():
+    if not AVAILABLE:
         reasons.append("this processor is neither x86-64 nor arm64")
     if block.pool[0] * block.pool[1] >= CLOSED:
         reasons.append(f"a pooling window has more than {CLOSED - 1} pixels")
