@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, log2, prod
 
 from convitro.engine.cpu.blocking import Block, Costs, Sliding, best_block
 from convitro.engine.cpu.isa import Isa
@@ -12,18 +12,23 @@ from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.winograd import OUTPUTS, PLANES, narrow, padded_channels
 from convitro.engine.cpu.winograd_weights import packing as packing
 
-ROOM_BYTES = 384 * 1024
+ROOM_BYTES = 256 * 1024
 """A block's transformed numbers and the products of a block of filters should fit the second-level cache."""
+NEAR_BYTES, NEAR_RATE, FAR_RATE = 16 * 1024 * 1024, 64, 12
+"""Weights up to that size stay in some cache; bytes of them that arrive in a cycle besides all else."""
 
 
 def winograd_layout(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int) -> Layout:
     """The layout of Winograd's algorithm."""
     costs = costs_of(sliding, tile, isa, size_bytes)
-    return layout_for(sliding, tile, isa, size_bytes, best_block(sliding, costs, threads))
+    block = best_block(sliding, costs, threads)
+    chunks = costs.chunks(block, sliding, threads)
+    return layout_for(sliding, tile, isa, size_bytes, (block, chunks))
 
 
-def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, block: Block) -> Layout:
-    """The layout with a given block."""
+def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, parts: tuple[Block, int]) -> Layout:
+    """The layout with a given block; the filters of each are shared out in so many chunks."""
+    block, chunks = parts
     lanes = isa.lanes(8 * size_bytes)
     filters, pitch = tile.vectors * lanes, padded_channels(sliding.channels, lanes)
     blocks = ceil(sliding.filters / filters)
@@ -33,6 +38,7 @@ def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, block: B
     plane = odd_lines(padded * pitch, size_bytes)
     weights_plane = odd_lines(sliding.channels * filters, size_bytes)
     sizes = common_sizes(sliding, block, pitch, filters, OUTPUTS) | {
+        "chunks": chunks,
         "tile_rows": rows,
         "tile_columns": columns,
         "tiles_total": tiles,
@@ -43,6 +49,7 @@ def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, block: B
         "fetched": ceil(filters * tile.rows / padded),
         "weights_in_block": PLANES * weights_plane,
     }
+    sizes["tasks"] *= chunks
     memory = {
         "bias": sliding.groups * blocks * filters,
         "window": block.images * prod(block.window(sliding, OUTPUTS)) * pitch,
@@ -58,7 +65,7 @@ def split_rows(tiles: int, tile: Tile) -> tuple[int, int]:
     small = narrow(tile).rows
     options = [
         (wide * tile.rows + ceil(max(0, tiles - wide * tile.rows) / small) * small, wide * tile.rows)
-        for wide in range(ceil(tiles / tile.rows) + 1)
+        for wide in range(max(0, tiles // tile.rows - tile.rows), ceil(tiles / tile.rows) + 1)
     ]
     padded = min(total for total, _ in options)
     return max(wide for total, wide in options if total == padded), padded
@@ -71,56 +78,80 @@ def odd_lines(count: int, size_bytes: int) -> int:
 
 @dataclass(frozen=True)
 class WinogradCosts(Costs):
-    """Costs of a block when its unit is a tile.
+    """Costs of a block when its unit is a tile: `cycles` are those of its products.
 
     Attributes:
-        tile: of registers.
+        blocks: of filters.
+        input, output: cycles to transform a tile's numbers, and its sums for all filters.
         unit_bytes: what a tile takes of the second-level cache.
     """
 
-    tile: Tile
+    blocks: int
+    input: float
+    output: float
     unit_bytes: int
 
     def of(self, block: Block, sliding: Sliding, threads: int) -> float:
         """Cycles of the busiest thread, roughly."""
+        return min(self._of(block, sliding, threads, chunks) for chunks in {1, min(threads, self.blocks)})
+
+    def chunks(self, block: Block, sliding: Sliding, threads: int) -> int:
+        """In how many parts the filters of a block are best shared out; each transforms the input again."""
+        choices = (1, min(threads, self.blocks))
+        return min(choices, key=lambda chunks: self._of(block, sliding, threads, chunks))
+
+    def _of(self, block: Block, sliding: Sliding, threads: int, chunks: int) -> float:
         rows, columns = block.sums(sliding, self.multiple)
         units = block.images * (rows // self.multiple) * (columns // self.multiple)
         window = block.images * prod(block.window(sliding, self.multiple)) * self.pixel_bytes
-        cost = split_rows(units, self.tile)[1] * self.cycles + self.weights + window / 16 + 200
-        cost *= 1 + 0.05 * max(0.0, units * self.unit_bytes / ROOM_BYTES - 1)
+        shared = max(4, units + units % 2) * self.cycles + units * self.output + self.weights
+        cost = units * self.input + window / 16 + 300 + shared / chunks
+        cost *= 1 + 0.04 * log2(max(1.0, units * self.unit_bytes / ROOM_BYTES))
         tasks = ceil(sliding.images / block.images) * prod(
             ceil(total / size)
             for total, size in zip(sliding.pooled, (block.rows, block.columns), strict=True)
         )
-        return cost * ceil(tasks * sliding.groups / threads)
+        return cost * ceil(tasks * sliding.groups * chunks / threads)
 
 
 def costs_of(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int) -> WinogradCosts:
-    """What decides about the blocks of a convolution, in cycles per tile."""
+    """What decides about the blocks of a convolution."""
     lanes = isa.lanes(8 * size_bytes)
-    vectors, channels = (
-        ceil(sliding.filters / (tile.vectors * lanes)) * tile.vectors,
-        ceil(sliding.channels / lanes),
-    )
+    blocks, channels = ceil(sliding.filters / (tile.vectors * lanes)), ceil(sliding.channels / lanes)
+    vectors = blocks * tile.vectors
+    weights = PLANES * sliding.channels * vectors * lanes * size_bytes
     return WinogradCosts(
         pixel_rows=tile.rows,
         multiple=OUTPUTS,
-        cycles=PLANES * sliding.channels * vectors / 2 + 80 * channels + 120 * vectors,
-        weights=PLANES * sliding.channels * vectors * lanes * size_bytes / 16,
+        cycles=PLANES * (sliding.channels + 6) * vectors / 2,
+        weights=weights / (NEAR_RATE if weights <= NEAR_BYTES else FAR_RATE),
         pixel_bytes=channels * lanes * size_bytes,
         sum_bytes=0,
-        tile=tile,
+        blocks=blocks,
+        input=100 * channels,
+        output=150 * vectors,
         unit_bytes=PLANES * (channels + tile.vectors) * lanes * size_bytes,
     )
 
 
+LEAST_CHANNELS, LEAST_TILES, LEAST_RESULTS = 8, 4, 6
+"""Below so many channels the transforms, below so many tiles the larger weights, below so many results in a
+tile the unused ones cost what the products save: measured against the direct algorithm."""
+ELEMENTS = ("float32", "float64", "bfloat16")
+
+
 def winograd_reasons(sliding: Sliding, element: str) -> list[str]:
-    """Why Winograd's algorithm should not compute a convolution; none where it may and pays."""
-    reasons = []
-    if sliding.kernel != (3, 3):
-        reasons.append(f"the kernel is {sliding.kernel[0]} x {sliding.kernel[1]}, not 3 x 3")
-    if sliding.stride != (1, 1):
-        reasons.append("the stride is not 1")
-    if sliding.dilation != (1, 1):
-        reasons.append("the dilation is not 1")
-    return reasons
+    """Why Winograd's algorithm should not compute a convolution; none where it can and pays."""
+    (height, width), channels = sliding.kernel, sliding.channels
+    results = sliding.images * sliding.rows * sliding.columns
+    tiles = sliding.images * ceil(sliding.rows / OUTPUTS) * ceil(sliding.columns / OUTPUTS)
+    found = {
+        f"the kernel is {height} x {width}, not 3 x 3": sliding.kernel != (3, 3),
+        f"the stride is {sliding.stride}, not 1": sliding.stride != (1, 1),
+        f"the dilation is {sliding.dilation}, not 1": sliding.dilation != (1, 1),
+        f"no kernels for {element}": element not in ELEMENTS,
+        f"too few channels: {channels} in a group, at least {LEAST_CHANNELS} pay": channels < LEAST_CHANNELS,
+        f"too few results: {results} in {tiles} tiles of 4 x 4": tiles < LEAST_TILES
+        or results < LEAST_RESULTS * tiles,
+    }
+    return [reason for reason, holds in found.items() if holds]

@@ -116,10 +116,6 @@ the transforms. With 32 channels of normal numbers the rms error is 1.9 times th
 points 0, 1, -1, 2, -2 it is 4.1 times, with 0, 1, -1, 1/2, -2 2.7 times. The scales make two rows of `output`
 simpler.
 """
-TWO = cook_toom(
-    points=(Fraction(0), Fraction(1), Fraction(-1)), scales=(Fraction(1), Fraction(1), Fraction(1))
-)
-"""F(2x2, 3x3): 16 products for 4 results, where the definition takes 36."""
 
 
 def apply(matrix: Matrix, vectors: Sequence[Value]) -> list[Value]:

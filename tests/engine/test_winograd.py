@@ -1,0 +1,250 @@
+"""Winograd's algorithm: exact matrices, values, error bound, numbers that are not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from convitro.engine.cpu.blocking import Block, Sliding
+from convitro.engine.cpu.convolve import Convolution, convolution
+from convitro.engine.cpu.finish import Epilogue
+from convitro.engine.cpu.isa import isa, supported
+from convitro.engine.cpu.jit import assembly
+from convitro.engine.cpu.multiply import Tile, best_tile
+from convitro.engine.cpu.source import TensorSource
+from convitro.engine.cpu.winograd_layout import split_rows, winograd_reasons
+from convitro.engine.cpu.winograd_transforms import FOUR, Transform, cook_toom
+from tests.engine.calls import Setting, convolved
+
+CASES = st.fixed_dictionaries(
+    {
+        "images": st.integers(1, 5),
+        "channels": st.sampled_from([1, 3, 8, 19]),
+        "filters": st.sampled_from([1, 7, 16, 33]),
+        "groups": st.integers(1, 3),
+        "size": st.tuples(st.integers(3, 17), st.integers(3, 17)),
+        "padding": st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    }
+)
+
+
+def problem(
+    images: int, channels: int, filters: int, groups: int, size: tuple[int, int], dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    input = torch.randn(images, channels * groups, *size, dtype=dtype)
+    weight = torch.randn(filters * groups, channels, 3, 3, dtype=dtype)
+    bias = torch.randn(filters * groups, dtype=dtype)
+    return input.to(memory_format=torch.channels_last), weight, bias
+
+
+def exact(input: Tensor, weight: Tensor, bias: Tensor, setting: Setting) -> Tensor:
+    return F.conv2d(
+        input.double(), weight.double(), bias.double(), padding=setting.padding, groups=setting.groups
+    )
+
+
+def bound(input: Tensor, weight: Tensor) -> float:
+    """The stated one, with all tiles taken as one; ungrouped."""
+    channels = weight.shape[1]
+    largest = input.abs().amax((0, 2, 3)).double() @ weight.abs().amax((0, 2, 3)).double()
+    return (channels + 40) * torch.finfo(input.dtype).eps / 2 * FOUR.amplification * float(largest)
+
+
+@pytest.mark.parametrize(
+    "transform", [FOUR, cook_toom([Fraction(0), Fraction(1), Fraction(-1)], [Fraction(1)] * 3)]
+)
+def test_matrices_are_exact(transform: Transform) -> None:
+    """One number and one weight at a time: 1 where they meet in a result, else 0."""
+    for number, weight in product(range(transform.size), range(3)):
+        terms = [
+            row[number] * other[weight] for row, other in zip(transform.input, transform.weight, strict=True)
+        ]
+        results = [sum(a * t for a, t in zip(row, terms, strict=True)) for row in transform.output]
+        assert results == [int(i + weight == number) for i in range(transform.outputs)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=CASES, dtype=st.sampled_from([torch.float32, torch.float64]))
+def test_values(case: dict[str, Any], dtype: torch.dtype) -> None:
+    sizes = {name: value for name, value in case.items() if name != "padding"}
+    input, weight, bias = problem(**sizes, dtype=dtype)
+    setting = Setting(padding=case["padding"], groups=case["groups"])
+    outcome = convolved(input, weight, bias, setting)
+    tolerance = 300 * torch.finfo(dtype).eps * case["channels"] ** 0.5
+    torch.testing.assert_close(
+        outcome.output.double(), exact(input, weight, bias, setting), rtol=0.0, atol=tolerance
+    )
+    assert not outcome.flag
+
+
+@pytest.mark.parametrize("block", [Block(1, 8, 28), Block(1, 5, 9), Block(2, 28, 28), Block(3, 28, 28)])
+def test_any_block_gives_the_same_numbers(block: Block) -> None:
+    input, weight, bias = problem(3, 16, 24, 1, (28, 28), torch.float32)
+    whole = convolved(input, weight, bias, Setting(block=Block(1, 28, 28)))
+    parts = convolved(input, weight, bias, Setting(block=block))
+    torch.testing.assert_close(whole.output, parts.output, rtol=0.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["x86-64", "avx2", "avx512"])
+def test_every_instruction_set(name: str) -> None:
+    if name not in supported():
+        pytest.skip(f"this processor has no {name}")
+    input, weight, bias = problem(2, 9, 70, 1, (9, 13), torch.float32)
+    setting = Setting(isa=name)
+    outcome = convolved(input, weight, bias, setting)
+    torch.testing.assert_close(
+        outcome.output.double(), exact(input, weight, bias, setting), rtol=0.0, atol=1e-4
+    )
+
+
+def test_threads_share_the_work_and_change_nothing() -> None:
+    input, weight, bias = problem(4, 20, 40, 1, (15, 15), torch.float32)
+    alone, together = (convolved(input, weight, bias, Setting(team=team)) for team in (1, 2))
+    torch.testing.assert_close(alone.output, together.output, rtol=0.0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("pool", "stride"), [(2, 2), (3, 2), (2, 1)])
+def test_pooling_with_switches(pool: int, stride: int) -> None:
+    input, weight, bias = problem(2, 8, 12, 1, (14, 15), torch.float64)
+    setting = Setting(epilogue=Epilogue("none", (pool, pool), (stride, stride), switches=True))
+    outcome = convolved(input, weight, bias, setting)
+    expected, index = F.max_pool2d(exact(input, weight, bias, setting), pool, stride, return_indices=True)
+    torch.testing.assert_close(outcome.output, expected, rtol=0.0, atol=1e-11)
+    rows, columns = torch.meshgrid(*(torch.arange(n) * stride for n in expected.shape[2:]), indexing="ij")
+    switch = (index // 15 - rows) * pool + index % 15 - columns
+    torch.testing.assert_close(outcome.switches.long(), switch)
+
+
+def test_turned_weights_give_the_input_gradient() -> None:
+    input, weight, _ = problem(2, 6, 10, 2, (11, 9), torch.float64)
+    gradient = torch.randn(2, 20, 11, 9, dtype=torch.float64).to(memory_format=torch.channels_last)
+    outcome = convolved(gradient, weight, None, Setting(groups=2, turned=True))
+    expected = torch.nn.grad.conv2d_input(input.shape, weight, gradient, padding=1, groups=2)
+    torch.testing.assert_close(outcome.output, expected, rtol=0.0, atol=1e-11)
+
+
+def test_weights_in_any_strides() -> None:
+    input, weight, bias = problem(1, 5, 9, 1, (8, 8), torch.float64)
+    expected = exact(input, weight, bias, Setting())
+    views = [
+        weight.to(memory_format=torch.channels_last),
+        weight.permute(3, 1, 0, 2).contiguous().permute(2, 1, 3, 0),
+        torch.stack([weight, weight], dim=-1)[..., 0],
+    ]
+    for view in views:
+        result = convolved(input, view, bias, Setting()).output
+        torch.testing.assert_close(result, expected, rtol=0.0, atol=1e-11)
+
+
+def normal(channels: int) -> tuple[Tensor, Tensor]:
+    input, weight, _ = problem(2, channels, 16, 1, (16, 16), torch.float32)
+    return input, weight
+
+
+def one_large_number(channels: int) -> tuple[Tensor, Tensor]:
+    input, weight = normal(channels)
+    input[:, :, 5, 6] = 1e6
+    return input, weight
+
+
+def cancelling(channels: int) -> tuple[Tensor, Tensor]:
+    """Filters whose weights sum to zero over a nearly constant input."""
+    input, weight = normal(channels)
+    return input + 1e4, weight - weight.mean((1, 2, 3), keepdim=True)
+
+
+def alternating(channels: int) -> tuple[Tensor, Tensor]:
+    """The largest terms in the transformed domain, for numbers up to 1."""
+    input, weight = normal(channels)
+    return input.sign(), weight.sign()
+
+
+@pytest.mark.parametrize("channels", [3, 64])
+@pytest.mark.parametrize("make", [normal, one_large_number, cancelling, alternating])
+def test_error_bound(make: Callable[[int], tuple[Tensor, Tensor]], channels: int) -> None:
+    input, weight = make(channels)
+    bias = torch.zeros(weight.shape[0])
+    error = convolved(input, weight, None, Setting()).output - exact(input, weight, bias, Setting())
+    assert 0.0 < error.abs().max() <= bound(input, weight)
+
+
+def test_rms_error_is_about_twice_that_of_the_direct_algorithm() -> None:
+    input, weight = normal(32)
+    expected = exact(input, weight, torch.zeros(16), Setting())
+    winograd, direct = (
+        (convolved(input, weight, None, Setting(algorithm)).output - expected).square().mean().sqrt()
+        for algorithm in ("winograd", "direct")
+    )
+    assert direct < winograd < 4 * direct
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 3e38])
+@pytest.mark.parametrize("place", ["input", "weight"])
+def test_flag_tells_of_numbers_that_are_not_finite(value: float, place: str) -> None:
+    input, weight, bias = problem(2, 5, 20, 1, (9, 10), torch.float32)
+    assert not convolved(input, weight, bias, Setting()).flag
+    if place == "input":
+        input[1, 3, 8, 9] = value
+    else:
+        weight[19, 4, 2, 1] = value
+    assert convolved(input, weight, bias, Setting()).flag
+
+
+def test_infinite_bias_needs_no_other_algorithm() -> None:
+    input, weight, bias = problem(1, 5, 3, 1, (9, 10), torch.float32)
+    bias[1] = float("inf")
+    outcome = convolved(input, weight, bias, Setting())
+    assert not outcome.flag
+    assert outcome.output[:, 1].isposinf().all()
+    assert outcome.output[:, ::2].isfinite().all()
+
+
+@pytest.mark.parametrize("rows", [6, 8, 14])
+def test_register_tiles_meet_even_numbers_exactly(rows: int) -> None:
+    tile = Tile(rows, 2)
+    for tiles in range(1, 300):
+        wide, padded = split_rows(tiles, tile)
+        assert wide % rows == 0
+        assert (padded - wide) % (rows - 2) == 0
+        assert tiles <= padded < tiles + rows
+        assert padded == tiles or tiles % 2 or tiles < rows * rows
+
+
+@pytest.mark.parametrize("name", ["avx512", "neon"])
+def test_code_for_processors_that_are_not_here(name: str) -> None:
+    target = isa(name)
+    kernel = Convolution(
+        "float32", TensorSource("float32", "channels"), "winograd", best_tile(target, 4), 64, Epilogue("relu")
+    )
+    text = assembly(convolution(kernel, target), target)
+    assert text.count({"avx512": "zmm", "neon": "fmla"}[name]) > 200
+
+
+GOOD = Sliding(8, 56, 56, 64, 64, 1, (3, 3), (1, 1), (1, 1), 1, 1, 56, 56)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"kernel": (3, 5)}, "3 x 5"),
+        ({"stride": (1, 2)}, "stride"),
+        ({"dilation": (2, 1)}, "dilation"),
+        ({"channels": 1}, "channels"),
+        ({"images": 1, "rows": 2, "columns": 2}, "results"),
+    ],
+)
+def test_reasons_against_it(change: dict[str, Any], reason: str) -> None:
+    assert winograd_reasons(GOOD, "float32") == []
+    found = winograd_reasons(replace(GOOD, **change), "float32")
+    assert len(found) == 1
+    assert reason in found[0]
