@@ -76,12 +76,12 @@ def convolved(input: Tensor, weight: Tensor, bias: Tensor | None, setting: Setti
     tile = best_tile(isa, ceil(sliding.filters / isa.lanes(8 * input.itemsize)))
     layout = _layout(sliding, tile, isa, input.itemsize, setting)
     shape = (input.shape[0], sliding.filters * setting.groups, *sliding.pooled)
-    results = [
+    output, switches, before = (
         torch.empty(shape, dtype=kind, memory_format=torch.channels_last)
         for kind in (input.dtype, torch.uint8, input.dtype)
-    ]
+    )
     sizes = {**layout.sizes, **view.sizes()}
-    sizes |= _strides("input", input) | _strides("output", results[0])
+    sizes |= _strides("input", input) | _strides("output", output)
     packed = _packed(weight, tile.vectors * isa.lanes(8 * input.itemsize), sizes, setting, isa)
     winograd = setting.algorithm == "winograd"
     kernel = Convolution(
@@ -98,9 +98,15 @@ def convolved(input: Tensor, weight: Tensor, bias: Tensor | None, setting: Setti
     flag = ctypes.c_int64(0)
     memory = scratch(layout.scratch_bytes * setting.team)
     given = 0 if bias is None else bias.data_ptr()
-    places = [input.data_ptr(), packed.data_ptr(), given, *(result.data_ptr() for result in results), memory]
+    places = [
+        input.data_ptr(),
+        packed.data_ptr(),
+        given,
+        *(result.data_ptr() for result in (output, switches, before)),
+        memory,
+    ]
     call(*places, 0, 0, ctypes.addressof(flag))
-    return Outcome(*results, flag.value != 0)
+    return Outcome(output, switches, before, flag.value != 0)
 
 
 def _sliding(input: Tensor, weight: Tensor, setting: Setting) -> Sliding:

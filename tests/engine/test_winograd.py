@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.grad import conv2d_input
 
 from convitro.engine.cpu.blocking import Block, Sliding
 from convitro.engine.cpu.convolve import Convolution, convolution
@@ -129,7 +130,7 @@ def test_turned_weights_give_the_input_gradient() -> None:
     input, weight, _ = problem(2, 6, 10, 2, (11, 9), torch.float64)
     gradient = torch.randn(2, 20, 11, 9, dtype=torch.float64).to(memory_format=torch.channels_last)
     outcome = convolved(gradient, weight, None, Setting(groups=2, turned=True))
-    expected = torch.nn.grad.conv2d_input(input.shape, weight, gradient, padding=1, groups=2)
+    expected = conv2d_input(input.shape, weight, gradient, padding=1, groups=2)
     torch.testing.assert_close(outcome.output, expected, rtol=0.0, atol=1e-11)
 
 

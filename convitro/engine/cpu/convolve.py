@@ -1,4 +1,4 @@
-"""The convolution of a layer as one kernel: blocks of the output are shared out, packed, summed and finished."""
+"""The convolution of a layer as one kernel: blocks of the output are shared out, packed, summed, finished."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, TensorSource, load_real
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
 
-POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "pooled", "input_switches", "flag")
+POINTERS = (
+    "input",
+    "weight",
+    "bias",
+    "output",
+    "switches",
+    "before",
+    "scratch",
+    "pooled",
+    "input_switches",
+    "flag",
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Block:
-    """A part of the output: its first image, pooled row and column, and the first of its blocks of filters."""
+    """A part of the output: its first image, pooled row and column, and its group."""
 
     image: Value
     row: Value
@@ -117,14 +128,16 @@ def _filters(
         packed = block.group * blocks + part
         weights = task.pointer("weight")[packed * task.size("weights_in_block")]
         biases = bias[block.group * task.size("filters_padded") + part * filters]
+        origin = _origin(task, kernel.tile, block, part)
         if kernel.algorithm == "winograd":
-            winograd.accumulate(task, kernel.tile, kernel.length, weights, (biases, sums, scratch))
+            results = task.pointer("output", ELEMENTS[kernel.epilogue.element]), origin
+            winograd.accumulate(task, kernel.tile, kernel.length, weights, (biases, sums, scratch), results)
         else:
             direct.clear(task, kernel.tile, biases, sums)
             lanes = kernel.algorithm == "depthwise"
             numbers = window[part * filters] if lanes else window
             direct.accumulate(task, kernel.tile, kernel.length, (numbers, weights, sums), lanes=lanes)
-        store_results(task, kernel.epilogue, sums, _origin(task, kernel.tile, block, part))
+        store_results(task, kernel.epilogue, sums, origin)
 
 
 def _origin(task: Task, tile: Tile, block: Block, part: Value) -> Origin:

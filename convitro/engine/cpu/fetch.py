@@ -26,7 +26,7 @@ def fetch(place: Pointer, level: int = NEAREST, *, write: bool = False) -> None:
     kernel.builder.call(function, [place.address, *numbers])
 
 
-def fetch_numbers(place: Pointer, count: int, level: int = NEAREST) -> None:
+def fetch_numbers(place: Pointer, count: int, level: int = NEAREST, *, write: bool = False) -> None:
     """So many numbers from `place` on."""
     for i in range(0, count, LINE // place.size_bytes):
-        fetch(place[i], level)
+        fetch(place[i], level, write=write)

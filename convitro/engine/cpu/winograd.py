@@ -17,6 +17,7 @@ from __future__ import annotations
 import llvmlite.ir as ir
 
 from convitro.engine.cpu.fetch import SECOND, fetch_numbers
+from convitro.engine.cpu.finish import Origin
 from convitro.engine.cpu.multiply import UNROLL, Tile, multiply
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.vector import INDEX, Pointer, Value, Variable
@@ -74,7 +75,12 @@ def _one_input(task: Task, corner: Pointer, to: Pointer, row_step: Value, pitch:
 
 
 def accumulate(
-    task: Task, tile: Tile, length: int, weights: Pointer, memory: tuple[Pointer, Pointer, Pointer]
+    task: Task,
+    tile: Tile,
+    length: int,
+    weights: Pointer,
+    memory: tuple[Pointer, Pointer, Pointer],
+    results: tuple[Pointer, Origin],
 ) -> None:
     """The sums of all results of a block for one block of filters.
 
@@ -84,6 +90,7 @@ def accumulate(
         weights: [plane][channel][filter], transformed.
         memory: the biases of the filters; the sums, [image][row][column][filter]; the scratch of this thread,
             where transformed numbers and products have their places.
+        results: the output, and where in it the results will be written: its lines are fetched meanwhile.
     """
     biases, sums, scratch = memory
     transformed, products = (
@@ -94,10 +101,21 @@ def accumulate(
     with task.loop(0, PLANES) as e:
         here = transformed[e * plane], weights[e * weights_plane], products[e * (tile.vectors * task.width)]
         with task.loop(0, wide, tile.rows) as first:
+            _fetch_output(task, tile, (e, first), results)
             _multiply(task, tile, length, here, first)
         with task.loop(wide, padded, narrow(tile).rows) as first:
+            _fetch_output(task, narrow(tile), (e, first), results)
             _multiply(task, narrow(tile), length, here, first)
     _transform_output(task, tile, (biases, products, sums))
+
+
+def _fetch_output(task: Task, tile: Tile, done: tuple[Value, Value], results: tuple[Pointer, Origin]) -> None:
+    """Each plane fetches one row of results (some planes more), each of its tiles some pixels of it."""
+    (plane, first), (output, origin), pixels = done, results, task.size("fetched_pixels")
+    with task.loop(plane, origin.images * origin.rows, PLANES) as line:
+        here = output[origin.place(task, line // origin.rows, line % origin.rows, task.index(0))]
+        with task.loop(first * pixels, ((first + tile.rows) * pixels).minimum(origin.columns)) as column:
+            fetch_numbers(here[column * task.size("output_column")], origin.vectors * task.width, write=True)
 
 
 def _multiply(
@@ -128,12 +146,10 @@ def _transform_output(task: Task, tile: Tile, memory: tuple[Pointer, Pointer, Po
     lanes, filters, columns = task.width, tile.vectors * task.width, task.size("sum_columns")
     rows, across = task.size("tile_rows") * task.size("block_images"), task.size("tile_columns")
     spread = task.variable(task.zero(task.dtype))
-    bias = [biases[v * lanes].load(lanes) for v in range(tile.vectors)]
-    with task.loop(0, rows) as row, task.loop(0, across) as column:
-        here = products[(row * across + column) * (PLANES * filters)]
-        to = sums[(row * columns + column) * (OUTPUTS * filters)]
-        for v in range(tile.vectors):
-            _one_output(task, here[v * lanes], to[v * lanes], (bias[v], spread), filters)
+    with task.loop(0, rows) as row, task.loop(0, across) as column, task.loop(0, filters, lanes) as filter_:
+        here = products[(row * across + column) * (PLANES * filters) + filter_]
+        to = sums[(row * columns + column) * (OUTPUTS * filters) + filter_]
+        _one_output(task, here, to, (biases[filter_].load(lanes), spread), filters)
     _raise_flag(task, spread)
 
 

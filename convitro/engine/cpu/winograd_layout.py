@@ -46,6 +46,7 @@ def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, parts: t
         "tiles_padded": padded,
         "plane": plane,
         "weights_plane": weights_plane,
+        "fetched_pixels": ceil(block.columns / tiles),
         "fetched": ceil(filters * tile.rows / padded),
         "weights_in_block": PLANES * weights_plane,
     }
