@@ -12,7 +12,7 @@ import convitro.engine.aten as aten
 from convitro.aggregation import Aggregation
 from convitro.checks import check_window
 from convitro.geometry import conv_problem
-from convitro.routing import checked_block, compute, requested, use_algorithm
+from convitro.routing import checked_block, chosen_algorithm, compute, computed, requested, use_algorithm
 
 __all__ = ["ACTIVATIONS", "conv2d", "conv_block", "use_algorithm"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -102,7 +102,7 @@ def conv2d(
             algorithm=algorithm,
         )
     layer = (stride, padding, dilation, groups, aggregation, window, combine, padding_mode)
-    return compute(requested(weight, layer, algorithm), input, weight, bias).output
+    return computed((layer, chosen_algorithm(algorithm), None), input, weight, bias)
 
 
 def conv_block(
@@ -167,10 +167,10 @@ def conv_block(
         )
         return _in_parts(maps, activation, pool, pool_stride, return_switches)
     layer = (stride, padding, dilation, groups, aggregation, "sum", "multiply", "zeros")
-    request = requested(weight, layer, algorithm, (activation, pool, pool_stride))
+    arguments = (layer, chosen_algorithm(algorithm), (activation, pool, pool_stride))
     if not return_switches:
-        return compute(request, input, weight, bias).output
-    output, switches = compute(request, input, weight, bias, switches=True)
+        return computed(arguments, input, weight, bias)
+    output, switches = compute(requested(weight, *arguments), input, weight, bias, switches=True)
     return output, switches if pool is not None else None
 
 

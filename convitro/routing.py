@@ -20,6 +20,7 @@ from convitro.engine.cpu.finish import CLOSED
 from convitro.errors import DtypeError, UnsupportedError
 from convitro.geometry import BlockProblem, ConvProblem, check_choice, conv_problem, integer_pair
 from convitro.ops.aggregate import aggregate
+from convitro.ops.shortcut import remember, shortcut
 
 _forced: list[str] = []
 
@@ -39,13 +40,11 @@ class Request:
         block: its geometry, activation and pooling.
         operator: how it combines, and reduces windows and channels.
         algorithm: one of `ALGORITHMS`.
-        layer: the fused block, where that needs no more than the engine; None elsewhere.
     """
 
     block: BlockProblem
     operator: Operator
     algorithm: str
-    layer: blocks.Layer | None
 
 
 @contextmanager
@@ -71,6 +70,11 @@ def use_algorithm(algorithm: str) -> Iterator[None]:
         _forced.pop()
 
 
+def chosen_algorithm(algorithm: str) -> str:
+    """What `algorithm` means now: inside `use_algorithm`, "auto" is another one."""
+    return _forced[-1] if _forced and algorithm == "auto" else algorithm
+
+
 def requested(
     weight: Tensor, layer: tuple[Any, ...], algorithm: str, epilogue: tuple[Any, ...] | None = None
 ) -> Request:
@@ -82,7 +86,6 @@ def requested(
         algorithm: one of `ALGORITHMS`.
         epilogue: activation, pool and pool_stride of a block.
     """
-    algorithm = _forced[-1] if _forced and algorithm == "auto" else algorithm
     if torch.compiler.is_compiling():
         return _checked(weight.shape, layer, algorithm, epilogue)
     try:
@@ -101,7 +104,7 @@ def _checked(
         weight_shape, stride, padding, dilation, groups, padding_mode=padding_mode, caller=caller
     )
     block = BlockProblem(problem) if epilogue is None else checked_block(problem, *epilogue)
-    return _with_layer(Request(block, operator(aggregation, window, combine), algorithm, None))
+    return Request(block, operator(aggregation, window, combine), algorithm)
 
 
 _known = functools.lru_cache(maxsize=4096, typed=True)(_checked)
@@ -117,14 +120,21 @@ def checked_block(problem: ConvProblem, activation: str, pool: Any, pool_stride:
     return BlockProblem(problem, activation, window, step)
 
 
-def _with_layer(request: Request) -> Request:
-    """With the fused block, if a single call of the engine can do it all."""
-    chosen, problem = request.operator, request.block.conv
-    plain = chosen.multiplies_and_adds and chosen.aggregation.name == "sum"
-    zeros = problem.padding_mode == "zeros" or not any(problem.padding)
-    if torch.compiler.is_compiling() or not (plain and zeros) or request.algorithm in ("aten", "reference"):
-        return request
-    return replace(request, layer=blocks.layer_of(request.block, request.algorithm))
+def computed(arguments: tuple[Any, ...], input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The maps of a layer: the short way if this very call was made before, else with all checks.
+
+    Args:
+        arguments: what `requested` takes after the weight.
+        input, weight, bias: tensors that were not checked yet.
+    """
+    output = shortcut(arguments, input, weight, bias)
+    if output is None:
+        request = requested(weight, *arguments)
+        output = compute(request, input, weight, bias).output
+        layer = None if torch.compiler.is_compiling() else _fused(request, input, weight, bias)
+        if layer is not None:
+            remember(arguments, layer, input, weight, bias)
+    return output
 
 
 def compute(
@@ -137,24 +147,6 @@ def compute(
         input, weight, bias: tensors that were not checked yet.
         switches: whether to return the switches of a block, too.
     """
-    layer = request.layer
-    if layer is not None and not torch.compiler.is_compiling():
-        known = blocks.call(layer, input, weight, bias, switches)
-        if known is not None:
-            return _opened(*known) if switches else Computed(known[0], None)
-    return _compute(request, input, weight, bias, switches)
-
-
-def _opened(output: Tensor, switches: Tensor | None) -> Computed:
-    """With the switches as people know them: where relu made a whole window zero its first pixel won."""
-    assert switches is not None
-    return Computed(output, switches.masked_fill(switches == CLOSED, 0))
-
-
-def _compute(
-    request: Request, input: Tensor, weight: Tensor, bias: Tensor | None, switches: bool
-) -> Computed:
-    """The same, with all checks."""
     block, chosen = request.block, request.operator
     check_tensors(block.conv, input, weight, bias)
     check_window(
@@ -179,6 +171,23 @@ def _compute(
     return Computed(*(None if tensor is None else tensor.squeeze(0) for tensor in computed))  # type: ignore[arg-type]
 
 
+def _fused(request: Request, input: Tensor, weight: Tensor, bias: Tensor | None) -> blocks.Layer | None:
+    """The block that a single pass of the engine computes, if that is all that the request asks for."""
+    block, chosen = request.block, request.operator
+    plain = chosen.multiplies_and_adds and chosen.aggregation.name == "sum" and input.dim() == 4
+    if not plain or request.algorithm in ("aten", "reference"):
+        return None
+    if block.conv.padding_mode != "zeros" or engine_reasons(block, request.algorithm, input, weight, bias):
+        return None
+    return blocks.layer_of(block, request.algorithm)
+
+
+def _opened(output: Tensor, switches: Tensor | None) -> Computed:
+    """With the switches as people know them: where relu made a whole window zero its first pixel won."""
+    assert switches is not None
+    return Computed(output, switches.masked_fill(switches == CLOSED, 0))
+
+
 def _routed(request: Request, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool) -> Computed:
     """By the engine, PyTorch or the reference, whichever serves the operator."""
     input, weight, bias = tensors
@@ -193,7 +202,8 @@ def _routed(request: Request, tensors: tuple[Tensor, Tensor, Tensor | None], swi
     if algorithm != "aten":
         refused = engine_reasons(block, algorithm, input, weight, bias)
         if not refused:
-            found = blocks.block(block, algorithm, (input, weight, bias), switches)
+            tensors = (input, weight, bias)
+            found = blocks.block(block, algorithm, tensors, switches)
             return _opened(*found) if switches else Computed(found[0], None)
         if algorithm != "auto":
             raise _unsupported(algorithm, refused)
@@ -235,7 +245,7 @@ def _separately(request: Request, input: Tensor, weight: Tensor, bias: Tensor | 
     apart = weight.unflatten(0, (groups, -1)).transpose(1, 2)  # (G, C, O, KH, KW)
     single = replace(problem, out_channels=problem.out_channels * channels, groups=groups * channels)
     summed = replace(request.operator, aggregation=Sum())
-    request = Request(BlockProblem(single), summed, request.algorithm, None)
+    request = Request(BlockProblem(single), summed, request.algorithm)
     maps = _routed(request, (input, apart.flatten(0, 2).unsqueeze(1), None), False).output
     maps = maps.unflatten(1, (groups, channels, -1)).transpose(2, 3).flatten(1, 3)  # (N, G * O * C, H, W)
     return maps if bias is None else maps + bias.repeat_interleave(channels).to(maps.dtype)[:, None, None]

@@ -65,19 +65,6 @@ def _layer(weight_shape: tuple[int, ...], spec: str) -> Layer:
     return layer_of(BlockProblem(conv, activation, pool, pool_stride), algorithm)  # type: ignore[arg-type]
 
 
-def call(
-    layer: Layer, input: Tensor, weight: Tensor, bias: Tensor | None, switches: bool
-) -> tuple[Tensor, Tensor | None] | None:
-    """The short way: `block` for plain tensors of a shape that was computed before, else None.
-
-    What `block` returns, without the numbers that only backward wants.
-    """
-    if not _plain(input, weight, bias):
-        return None
-    prepared = layer.executor.find(input, weight, bias)
-    return None if prepared is None else _run(layer, prepared, (input, weight, bias), switches)
-
-
 def block(
     block: BlockProblem, algorithm: str, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool
 ) -> tuple[Tensor, Tensor | None]:
@@ -89,36 +76,33 @@ def block(
         tensors: input, weight and bias; on the CPU, in a dtype of the engine's, fitting the block.
         switches: whether to return the switches.
     """
-    input, weight, bias = tensors
-    if torch.compiler.is_compiling() or not _plain(input, weight, bias):
+    if torch.compiler.is_compiling() or _watched(*tensors):
         return _traced(block, algorithm, tensors, switches)
     layer = layer_of(block, algorithm)
-    return _run(layer, layer.executor.prepared(input, weight, bias), tensors, switches)
+    return apply(layer, layer.executor.prepared(*tensors), tensors, switches)
 
 
-def _run(
+def apply(
     layer: Layer, prepared: Prepared, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool
 ) -> tuple[Tensor, Tensor | None]:
+    """The same without PyTorch's dispatcher, by what is prepared for tensors of these shapes."""
     input, weight, bias = tensors
     if torch.is_grad_enabled() and (
         input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
     ):
-        result: tuple[Tensor, Tensor | None] = _Block.apply(input, weight, bias, layer, prepared, switches)
-        return result
+        result = _apply(input, weight, bias, layer, prepared, switches)
+        return result if switches else (result, None)
     return prepared.forward(_saves(layer, switches, False))(input, weight, bias)[:2]
 
 
-def _plain(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Nobody watches these tensors' operators: they may skip PyTorch's dispatcher."""
+def _watched(*tensors: Tensor | None) -> bool:
+    """Whether PyTorch's dispatcher has to see these tensors: other kinds, transforms, modes, tracing."""
     return (
-        type(input) in PLAIN
-        and type(weight) in PLAIN
-        and (bias is None or type(bias) in PLAIN)
-        and not torch._C._len_torch_dispatch_stack()
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and not torch.jit.is_tracing()
-        and forward_ad._current_level < 0
-        and not torch.is_autocast_enabled("cpu")
+        any(tensor is not None and type(tensor) not in PLAIN for tensor in tensors)
+        or bool(torch._C._len_torch_dispatch_stack())
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch.jit.is_tracing()
+        or forward_ad._current_level >= 0
     )
 
 
@@ -139,14 +123,16 @@ class _Block(torch.autograd.Function):
         layer: Layer,
         prepared: Prepared,
         switches: bool,
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> Tensor | tuple[Tensor, Tensor | None]:
         results = prepared.forward(_saves(layer, switches, True))(input, weight, bias)
         saved = results.output if layer.keeps.output else None
         ctx.save_for_backward(input, weight, bias, saved, results.switches, results.before)
         ctx.layer, ctx.prepared = layer, prepared
-        if switches and results.switches is not None:
+        if not switches:
+            return results.output
+        if results.switches is not None:
             ctx.mark_non_differentiable(results.switches)
-        return results.output, results.switches if switches else None
+        return results.output, results.switches
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
@@ -158,6 +144,10 @@ class _Block(torch.autograd.Function):
                 *(None,) * 3,
             )
         return (*ctx.prepared.backward(gradient, (input, weight, *saved), needs), *(None,) * 3)
+
+
+_apply = super(torch.autograd.Function, _Block).apply
+"""Without the checks for transforms, which `block` has made."""
 
 
 def _traced(

@@ -90,7 +90,8 @@ class Convolver:
         convolve = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
         self._convolve = Call(convolve, len(POINTERS), sizes, team, self.layout.tables)
         self._pack_weights = Call(self._packing(isa), len(weights.POINTERS), sizes | given, team)
-        self.packing = (request.algorithm == "winograd", request.dtype, self.tile.vectors, isa.name, view)
+        self._flags = request.algorithm == "winograd"
+        self.packing = repr((self._flags, request.dtype, self.tile.vectors, isa.name, view))
         self._scratch_bytes = self.layout.scratch_bytes * team
         blocks = sizes["groups"] * sizes["filter_blocks"]
         self._packed = (blocks * sizes["weights_in_block"], DTYPES[request.dtype])
@@ -116,33 +117,32 @@ class Convolver:
         self._pack_weights(weight.data_ptr(), packed.data_ptr())
         return packed
 
-    def __call__(self, input: int, weights: Tensor, *others: int) -> bool:
-        """Convolve; False where the results cannot be trusted and another algorithm has to be asked.
+    def __call__(
+        self,
+        input: int,
+        weights: Tensor,
+        bias: int,
+        output: int,
+        switches: int = 0,
+        before: int = 0,
+        pooled: int = 0,
+        input_switches: int = 0,
+    ) -> bool:
+        """Convolve; False where the results cannot be trusted and `direct` has to be asked.
 
         Args:
             input: the address of what the source reads.
             weights: what `pack` returned.
-            others: addresses of bias, output, switches, numbers before the activation, and of the pooled maps
-                and the switches that a gradient's source reads; 0 for those that there are not.
+            bias, output, switches, before, pooled, input_switches: addresses as in `convolve.POINTERS`, 0 for
+                what there is not.
         """
-        memory = scratch(self._scratch_bytes)
-        bias, output, switches, before, pooled, input_switches = others
-        addresses = (
-            input,
-            weights.data_ptr(),
-            bias,
-            output,
-            switches,
-            before,
-            memory,
-            pooled,
-            input_switches,
-        )
-        if self.request.algorithm != "winograd":
-            self._convolve(*addresses, 0)
+        memory, packed = scratch(self._scratch_bytes), weights.data_ptr()
+        if not self._flags:
+            self._convolve(input, packed, bias, output, switches, before, memory, pooled, input_switches, 0)
             return True
         flag = ctypes.c_int64(0)
-        self._convolve(*addresses, ctypes.addressof(flag))
+        place = ctypes.addressof(flag)
+        self._convolve(input, packed, bias, output, switches, before, memory, pooled, input_switches, place)
         return flag.value == 0
 
 

@@ -84,18 +84,14 @@ class Executor:
         self.block, self.algorithm = block, algorithm
         self._prepared: OrderedDict[Any, Prepared] = OrderedDict()
 
-    def find(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Prepared | None:
-        """What is prepared for tensors like these, None if nothing is; they need not fit the block."""
-        return self._prepared.get(_key(input, weight, bias))
-
     def prepared(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Prepared:
         """The passes over tensors like these, which fit the block."""
-        key = _key(input, weight, bias)
-        found = self._prepared.get(key)
+        known = key(input, weight, bias)
+        found = self._prepared.get(known)
         if found is None:
             forms = (Form.of(input), Form.of(weight), None if bias is None else NAMES[bias.dtype])
             isa, team = instruction_sets.current(), threads.available()
-            found = self._prepared[key] = Prepared(self.block, self.algorithm, forms, isa, team)
+            found = self._prepared[known] = Prepared(self.block, self.algorithm, forms, isa, team)
             while len(self._prepared) > KEPT:
                 self._prepared.popitem(last=False)
         return found
@@ -122,9 +118,8 @@ class Executor:
         return gradients
 
 
-def _key(input: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
+def key(input: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
     """All that a prepared pass depends on, besides the block."""
-    forced = instruction_sets.current
     return (
         input.shape,
         input.stride(),
@@ -135,5 +130,5 @@ def _key(input: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
         None if bias is None else (bias.shape, bias.stride(), bias.dtype),
         input.is_cpu and weight.is_cpu and (bias is None or bias.is_cpu),
         threads.available(),
-        forced().name,
+        instruction_sets.current().name,
     )

@@ -181,12 +181,21 @@ class Forward:
             switches = torch.empty_strided(self.shape, self.strides, dtype=torch.uint8)
         if self.saves.before:
             before = torch.empty_strided(self.shape, self.strides, dtype=self.before_dtype)
-        results = Results(output, switches, before)
-        bias = None if bias is None else bias.contiguous()
-        places = [0 if tensor is None else tensor.data_ptr() for tensor in (bias, *results)]
-        if not self._run(self.convolver, input, weight, places):
-            self._run(self.convolver.direct, input, weight, places)
-        return Results(output.contiguous(), switches, before) if self._planes else results
+        places = [0 if tensor is None else tensor.data_ptr() for tensor in (output, switches, before)]
+        self._run(input, weight, bias, *places)
+        return Results(output.contiguous() if self._planes else output, switches, before)
 
-    def _run(self, convolver: Convolver, input: Tensor, weight: Tensor, places: Sequence[int]) -> bool:
-        return convolver(input.data_ptr(), packed(weight, convolver.packing, convolver.pack), *places, 0, 0)
+    def output(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The output alone."""
+        output = torch.empty_strided(self.shape, self.strides, dtype=self.dtype)
+        self._run(input, weight, bias, output.data_ptr())
+        return output.contiguous() if self._planes else output
+
+    def _run(self, input: Tensor, weight: Tensor, bias: Tensor | None, *places: int) -> None:
+        convolver, start = self.convolver, input.data_ptr()
+        if bias is not None and bias.stride() != (1,):
+            bias = bias.contiguous()
+        numbers = 0 if bias is None else bias.data_ptr()
+        if not convolver(start, packed(weight, convolver.packing, convolver.pack), numbers, *places):
+            convolver = convolver.direct
+            convolver(start, packed(weight, convolver.packing, convolver.pack), numbers, *places)
