@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log2, prod
+from math import ceil, inf, log2, prod
 
 from convitro.engine.cpu.blocking import Block, Costs, Sliding, best_block
 from convitro.engine.cpu.isa import Isa
@@ -94,6 +94,8 @@ class WinogradCosts(Costs):
 
     def of(self, block: Block, sliding: Sliding, threads: int) -> float:
         """Cycles of the busiest thread, roughly."""
+        if not same_tiles(block, sliding):
+            return inf
         return min(self._of(block, sliding, threads, chunks) for chunks in {1, min(threads, self.blocks)})
 
     def chunks(self, block: Block, sliding: Sliding, threads: int) -> int:
@@ -113,6 +115,12 @@ class WinogradCosts(Costs):
             for total, size in zip(sliding.pooled, (block.rows, block.columns), strict=True)
         )
         return cost * ceil(tasks * sliding.groups * chunks / threads)
+
+
+def same_tiles(block: Block, sliding: Sliding) -> bool:
+    """Whether results that two blocks share lie in the same tiles of both, and so get the same bits."""
+    sides = zip((block.rows, block.columns), sliding.pooled, sliding.pool_stride, strict=True)
+    return all(total % size * stride % OUTPUTS == 0 for size, total, stride in sides)
 
 
 def costs_of(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int) -> WinogradCosts:
