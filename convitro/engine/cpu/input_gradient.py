@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import product
 from math import ceil, gcd, prod
 
-import torch
 from torch import Tensor
 
 from convitro.engine.cpu.blocking import Sliding
@@ -20,6 +19,7 @@ from convitro.engine.cpu.finish import Epilogue
 from convitro.engine.cpu.gradient_source import GradientSource
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layer import Form, accumulation, channels_last, input_sizes
+from convitro.engine.cpu.memory import maker
 from convitro.engine.cpu.packed import packed
 from convitro.engine.cpu.weights import WeightView
 from convitro.geometry import BlockProblem, ConvProblem
@@ -89,6 +89,7 @@ class InputGradient:
         conv = block.conv
         self.shape, self.strides = input.shape, channels_last(input.shape)
         self.dtype = DTYPES[input.element]
+        self._empty = maker(self.shape, self.strides, self.dtype)
         self._parts: list[tuple[int, Convolver]] = []
         view = WeightView.of(weight.shape, weight.strides, conv.groups)
         axes = [
@@ -117,7 +118,7 @@ class InputGradient:
 
     def __call__(self, weight: Tensor, addresses: Sequence[int]) -> Tensor:
         """The gradient, channels side by side; addresses of the output's gradient, what was saved, and switches."""
-        result = torch.empty_strided(self.shape, self.strides, dtype=self.dtype)
+        result = self._empty()
         if not self._complete:
             result.zero_()
         gradient, pooled, switches = addresses

@@ -14,6 +14,7 @@ from convitro.engine.cpu.convolver import DTYPES, NAMES, Convolver, Request
 from convitro.engine.cpu.finish import Epilogue
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.mathematics import ACTIVATIONS
+from convitro.engine.cpu.memory import maker
 from convitro.engine.cpu.packed import packed
 from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
@@ -156,6 +157,7 @@ class Forward:
         self.shape = (images, block.conv.out_channels, *block.output_size(height, width))
         self.strides, self.dtype, self.saves = channels_last(self.shape), DTYPES[input.element], saves
         self.before_dtype = DTYPES[accumulation(input.element)]
+        self._empty = maker(self.shape, self.strides, self.dtype)
         self._planes = output_strides(self.shape, input.strides, weight.strides) != self.strides
         sliding = sliding_of(block, images, height, width)
         algorithm = chosen(sliding, input.element) if algorithm == "auto" else algorithm
@@ -175,7 +177,7 @@ class Forward:
 
     def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Results:
         """The output, and what is saved."""
-        output = torch.empty_strided(self.shape, self.strides, dtype=self.dtype)
+        output = self._empty()
         switches = before = None
         if self.saves.switches:
             switches = torch.empty_strided(self.shape, self.strides, dtype=torch.uint8)
@@ -187,7 +189,7 @@ class Forward:
 
     def output(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The output alone."""
-        output = torch.empty_strided(self.shape, self.strides, dtype=self.dtype)
+        output = self._empty()
         self._run(input, weight, bias, output.data_ptr())
         return output.contiguous() if self._planes else output
 
