@@ -23,10 +23,11 @@ from convitro.engine.cpu.isa import isa, supported
 from convitro.engine.cpu.jit import assembly
 from convitro.engine.cpu.multiply import Tile, best_tile
 from convitro.engine.cpu.source import TensorSource
-from convitro.engine.cpu.winograd_layout import split_rows, winograd_reasons
+from convitro.engine.cpu.winograd_layout import split_rows, winograd_layout, winograd_reasons
 from convitro.engine.cpu.winograd_transforms import FOUR, Transform, cook_toom
 from tests.engine.calls import Setting, convolved
 
+GOOD = Sliding(8, 56, 56, 64, 64, 1, (3, 3), (1, 1), (1, 1), 1, 1, 56, 56)
 CASES = st.fixed_dictionaries(
     {
         "images": st.integers(1, 5),
@@ -112,6 +113,29 @@ def test_threads_share_the_work_and_change_nothing() -> None:
     input, weight, bias = problem(4, 20, 40, 1, (15, 15), torch.float32)
     alone, together = (convolved(input, weight, bias, Setting(team=team)) for team in (1, 2))
     torch.testing.assert_close(alone.output, together.output, rtol=0.0, atol=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(4, 90),
+    columns=st.integers(4, 90),
+    channels=st.sampled_from([16, 256]),
+    pool=st.integers(1, 3),
+    threads=st.integers(1, 4),
+)
+def test_threads_cannot_disagree_about_a_bit(
+    rows: int, columns: int, channels: int, pool: int, threads: int
+) -> None:
+    """What the last block of an axis shares with the one before lies in the same tiles of both."""
+    target = isa("avx2")
+    sliding = replace(
+        GOOD, channels=channels, rows=rows, columns=columns, pool=(pool, pool), pool_stride=(2, 1)
+    )
+    layout = winograd_layout(sliding, best_tile(target, 8), target, 4, threads)
+    sides = zip((layout.block.rows, layout.block.columns), sliding.pooled, sliding.pool_stride, strict=True)
+    for size, total, stride in sides:
+        shared = -total % size  # results of the last block that the one before has too
+        assert shared == 0 or (size - shared) * stride % 4 == 0
 
 
 @pytest.mark.parametrize(("pool", "stride"), [(2, 2), (3, 2), (2, 1)])
@@ -229,9 +253,6 @@ def test_code_for_processors_that_are_not_here(name: str) -> None:
     )
     text = assembly(convolution(kernel, target), target)
     assert text.count({"avx512": "zmm", "neon": "fmla"}[name]) > 200
-
-
-GOOD = Sliding(8, 56, 56, 64, 64, 1, (3, 3), (1, 1), (1, 1), 1, 1, 56, 56)
 
 
 @pytest.mark.parametrize(
