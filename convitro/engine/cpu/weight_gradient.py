@@ -8,16 +8,17 @@ What is left is to add the splits and to write the weight's own order.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+import convitro.engine.cpu.winograd_weight_gradient as winograd
 from convitro.engine.cpu.gradient_source import GradientSource
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, TensorSource, fill_zeros, index_table
-from convitro.engine.cpu.vector import BYTE, INDEX, Kernel, Pointer, Value, Variable
-from convitro.engine.cpu.weight_gradient_store import store_bias, store_unit
+from convitro.engine.cpu.vector import BYTE, Pointer, Value, Variable
+from convitro.engine.cpu.weight_gradient_store import Sums, store_bias, store_unit
+from convitro.engine.cpu.weight_gradient_sums import product_sums
 
 POINTERS = (
     *("input", "gradient", "pooled", "input_switches"),
@@ -38,6 +39,8 @@ class WeightGradient:
         tile: rows = products of a pixel, vectors = vectors of filters.
         depthwise: channels lie side by side in the lanes, and products are the taps alone.
         weight, bias: dtype of each result, None where it is not wanted.
+        winograd: products are summed in the domain of Winograd's transforms. Then there is one pointer
+            more, "flag", to an int64 that becomes one if a result is not finite: it has spread too far.
     """
 
     dtype: str
@@ -47,11 +50,12 @@ class WeightGradient:
     depthwise: bool
     weight: str | None
     bias: str | None
+    winograd: bool = False
 
 
 @dataclass(frozen=True)
 class Memory:
-    """A thread's own window and gradient, and the sums of all items. [item][unit][product][filter]"""
+    """A thread's own window and gradient, and the sums of items. [slot][unit][product][filter]"""
 
     window: Pointer
     gradient: Pointer
@@ -75,22 +79,24 @@ class Block:
 
 def weight_gradient(kernel: WeightGradient, isa: Isa) -> Program:
     """Write the kernel. Phase 0 sums, and writes what needs no more sums; phase 1 adds splits and writes."""
-    return program(isa, ELEMENTS[kernel.dtype], POINTERS, lambda task: _write(task, kernel))
+    pointers = (*POINTERS, "flag") if kernel.winograd else POINTERS
+    return program(isa, ELEMENTS[kernel.dtype], pointers, lambda task: _write(task, kernel))
 
 
 def _write(task: Task, kernel: WeightGradient) -> None:
-    memory, splits, chunks = _memory(task), task.size("splits"), task.size("chunks")
-    units = task.size("units")
-    with task.when(task.size("phase").equals(0)):
-        begin, end = task.share(chunks * splits)
-        with task.loop(begin, end) as item:
-            _sum_item(task, kernel, memory, item)
-            with task.when(splits.equals(1)), task.loop(0, units) as unit:
-                _store(task, kernel, memory, item, unit)
-    with task.when(task.size("phase").equals(1)):
-        begin, end = task.share(chunks * units)
-        with task.loop(begin, end) as part:
-            _store(task, kernel, memory, part // units, part % units)
+    memory, splits, units = _memory(task), task.size("splits"), task.size("units")
+    summing = task.size("phase").equals(0)
+    parts = summing.choose(splits, units)  # of a chunk
+    begin, end = task.share(task.size("chunks") * parts)
+    with task.loop(begin, end) as number:
+        chunk, part = number // parts, number % parts
+        slot = splits.equals(1).choose(task.thread, chunk)
+        with task.when(summing):
+            _sum_item(task, kernel, memory, (chunk, part, part * task.size("chunks") + slot))
+        first = summing.choose(task.index(0), part)
+        last = summing.choose(splits.equals(1).choose(units, 0), part + 1)
+        with task.loop(first, last) as unit:
+            _store(task, kernel, memory, (chunk, unit, slot))
 
 
 def _memory(task: Task) -> Memory:
@@ -104,32 +110,31 @@ def _memory(task: Task) -> Memory:
     )
 
 
-def _store(task: Task, kernel: WeightGradient, memory: Memory, chunk: Value, unit: Value) -> None:
-    item = task.size("chunks")
+def _store(task: Task, kernel: WeightGradient, memory: Memory, where: tuple[Value, Value, Value]) -> None:
+    """Write a unit of a chunk whose sums lie in a slot, and with the first one the biases."""
+    chunk, unit, slot = where
+    chunks, width = task.size("chunks"), kernel.tile.vectors * task.width
     if kernel.weight is not None:
         step = task.size("sums_in_item")
-        sums = Sums(memory.sums[chunk * step], item * step)
-        width = kernel.tile.vectors * task.width
+        sums = Sums(memory.sums[slot * step], chunks * step)
         if kernel.winograd:
-            sums = winograd.finish_unit(task, kernel.tile, sums, (memory.results, chunk, unit))
+            sums = winograd.finish_unit(task, kernel.tile, sums, unit)
         else:
-            sums = sums[unit * (task.size("products_padded") * width)]
+            sums = sums[unit * (task.size("rows_padded") * width)]
         store_unit(task, kernel.tile.vectors, ELEMENTS[kernel.weight], sums, (chunk, unit))
     if kernel.bias is not None:
         step = task.size("biases_in_item")
         with task.when(unit.equals(0) & (chunk % task.size("channel_chunks")).equals(0)):
-            store_bias(
-                task, ELEMENTS[kernel.bias], Sums(memory.biases[chunk * step], item * step), chunk
-            )
+            biases = Sums(memory.biases[slot * step], chunks * step)
+            store_bias(task, ELEMENTS[kernel.bias], biases, chunk)
 
 
-def _sum_item(task: Task, kernel: WeightGradient, memory: Memory, item: Value) -> None:
-    """All sums of one item."""
-    chunk, split = item // task.size("splits"), item % task.size("splits")
+def _sum_item(task: Task, kernel: WeightGradient, memory: Memory, item: tuple[Value, Value, Value]) -> None:
+    """All sums of one chunk and one split, in a slot."""
+    chunk, split, slot = item
     filters, channels = chunk // task.size("channel_chunks"), chunk % task.size("channel_chunks")
-    place = split * task.size("chunks") + chunk
-    sums = memory.sums[place * task.size("sums_in_item")]
-    biases = memory.biases[place * task.size("biases_in_item")]
+    sums = memory.sums[slot * task.size("sums_in_item")]
+    biases = memory.biases[slot * task.size("biases_in_item")]
     if kernel.weight is not None:
         fill_zeros(task, sums, task.size("sums_in_item"))
     if kernel.bias is not None:
@@ -146,11 +151,11 @@ def _sum_item(task: Task, kernel: WeightGradient, memory: Memory, item: Value) -
                 _sum_biases(task, memory.gradient, biases, block.pixels)
         if kernel.weight is not None:
             _pack_input(task, kernel, memory.window, block, first_channel)
-            function = unit_function(task, kernel.tile, depthwise=kernel.depthwise)
+            numbers = (memory.window, memory.gradient, sums)
             if kernel.winograd:
-                winograd.sum_units(task, kernel.tile, function, memory, (sums, block.counts))
+                winograd.sum_units(task, kernel.tile, numbers, block.counts)
             else:
-                _sum_units(task, kernel, function, (memory.window, memory.gradient, sums), block.pixels)
+                _sum_units(task, kernel, numbers, block.pixels)
 
 
 def _block(task: Task, number: Value) -> Block:
@@ -159,7 +164,7 @@ def _block(task: Task, number: Value) -> Block:
     image, row = rest // task.size("row_blocks"), rest % task.size("row_blocks")
     sizes = [task.size(f"block_{name}") for name in ("images", "rows", "columns")]
     starts = [part * size for part, size in zip((image, row, column), sizes, strict=True)]
-    ends = [task.size(name) for name in ("images", "dz_height", "dz_width")]
+    ends = [task.size(name) for name in ("images", "end_row", "end_column")]
     counts = [(end - start).minimum(size) for start, end, size in zip(starts, ends, sizes, strict=True)]
     return Block((starts[0], starts[1], starts[2]), (counts[0], counts[1], counts[2]))
 
@@ -212,10 +217,10 @@ def _sum_units(
     window, gradient, sums = memory
     filters, blocks = kernel.tile.vectors * task.width, task.size("filter_blocks")
     products, tables = (
-        task.size("products_padded"),
+        task.size("rows_padded"),
         [index_table(task, name) for name in ("products", "pixels")],
     )
-    function = _unit_function(task, kernel)
+    function = product_sums(task, kernel.tile, broadcast=not kernel.depthwise)
     with task.loop(0, task.size("units")) as unit:
         group, first = unit // blocks, unit % blocks * filters
         strip = gradient[group * task.size("filters_in_group") + first]
@@ -223,38 +228,3 @@ def _sum_units(
         pointers = (numbers, strip, sums[unit * (products * filters)], *tables)
         counts = (products, pixels, task.size("dz_pitch"))
         task.builder.call(function, [*(p.address for p in pointers), *(count.ir for count in counts)])
-
-
-def _unit_function(task: Task, kernel: WeightGradient) -> Any:
-    """The innermost loops, a function of their own so that they have all registers for themselves."""
-    inner = Kernel(task.module, "sum_unit", ["pointer"] * 5 + ["index"] * 3, task.isa)
-    inner.function.linkage = "internal"
-    inner.function.attributes.add("noinline")
-    numbers, strip, sums = (inner.argument(i, task.dtype) for i in range(3))
-    offsets, places = inner.argument(3, INDEX), inner.argument(4, INDEX)
-    products, pixels, pitch = (inner.argument(i) for i in range(5, 8))
-    tile, lanes = kernel.tile, task.width
-    with inner.loop(0, products, tile.rows) as product:
-        starts = [numbers[offsets[product + row].load()] for row in range(tile.rows)]
-        held = [[inner.variable(inner.zero(task.dtype)) for _ in range(tile.vectors)] for _ in starts]
-        with inner.loop(0, pixels) as pixel:
-            at, here = places[pixel].load(), strip[pixel * pitch]
-            _add_pixel(held, [start[at] for start in starts], here, broadcast=not kernel.depthwise)
-        for r, row in enumerate(held):
-            for v, total in enumerate(row):
-                place = sums[(product + r) * (tile.vectors * lanes) + v * lanes]
-                place.store(place.load(lanes) + total.value)
-    inner.finish()
-    return inner.function
-
-
-def _add_pixel(
-    sums: list[list[Variable]], numbers: list[Pointer], gradient: Pointer, *, broadcast: bool
-) -> None:
-    """sums[row][vector] += numbers[row] * gradient[vector]."""
-    lanes = sums[0][0].type.count
-    filters = [gradient[v * lanes].load(lanes) for v in range(len(sums[0]))]
-    for row, number in zip(sums, numbers, strict=True):
-        shared = number.broadcast(lanes) if broadcast else None
-        for v, total in enumerate(row):
-            total.value = (shared or number[v * lanes].load(lanes)).fma(filters[v], total.value)
