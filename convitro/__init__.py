@@ -4,7 +4,6 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from convitro import functional
 from convitro.aggregation import (
     Aggregation,
     LogMeanExp,
@@ -23,16 +22,25 @@ from convitro.aggregation import (
     aggregations,
     register_aggregation,
 )
-from convitro.nn import Conv2d, ConvBlock
 
 if TYPE_CHECKING:
+    from convitro import functional
     from convitro.anatomy import dissect, summary
+    from convitro.engine.plan import plan
+    from convitro.nn import Conv2d, ConvBlock
     from convitro.sources import load
 
 __version__ = version("convitro")
 
-_PACKAGES = ("anatomy", "explorer", "models", "pictures", "sources")
-_ON_FIRST_USE = {"dissect": "convitro.anatomy", "load": "convitro.sources", "summary": "convitro.anatomy"}
+_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "sources")
+_ON_FIRST_USE = {
+    "Conv2d": "convitro.nn",
+    "ConvBlock": "convitro.nn",
+    "dissect": "convitro.anatomy",
+    "load": "convitro.sources",
+    "plan": "convitro.engine.plan",
+    "summary": "convitro.anatomy",
+}
 
 __all__ = [
     "Aggregation",
@@ -55,15 +63,16 @@ __all__ = [
     "dissect",
     "functional",
     "load",
+    "plan",
     "register_aggregation",
     "summary",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what no layer needs only where it is asked for, so that `import convitro` stays quick."""
+    """Import the compiler, pictures and the like only when asked for: `import convitro` stays quick."""
     if name in _ON_FIRST_USE:
-        return getattr(import_module(_ON_FIRST_USE[name]), name)
+        return globals().setdefault(name, getattr(import_module(_ON_FIRST_USE[name]), name))
     if name in _PACKAGES:
         return import_module(f"convitro.{name}")
     raise AttributeError(f"module 'convitro' has no attribute {name!r}")

@@ -9,11 +9,11 @@ import torch.nn.modules.module as modules
 from torch import Tensor, nn
 from torch.overrides import has_torch_function
 
-from convitro.aggregation import Aggregation, operator
+from convitro.aggregation import Aggregation, Operator, operator
 from convitro.errors import ArgumentError
 from convitro.functional import ACTIVATIONS, conv2d, conv_block
-from convitro.geometry import check_choice, conv_problem, integer_pair
-
+from convitro.geometry import BlockProblem, check_choice, conv_problem, integer_pair
+from convitro.routing import checked_block
 
 GLOBAL_HOOKS = (
     modules._global_forward_hooks,
@@ -146,6 +146,18 @@ class Conv2d(nn.Conv2d):
             padding_mode=self.padding_mode,
         )
 
+    def described(self) -> tuple[BlockProblem, Operator]:
+        """What the layer computes, apart from its weights; `convitro.plan` asks for it."""
+        problem = conv_problem(
+            self.weight.shape,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+            padding_mode=self.padding_mode,
+        )
+        return BlockProblem(problem), operator(self.aggregation, self.window, self.combine)
+
     def extra_repr(self) -> str:
         """torch.nn.Conv2d's, and what differs from it."""
         named = {"aggregation": (self.aggregation.spec, "sum"), "window": (self.window.spec, "sum")}
@@ -248,7 +260,7 @@ class ConvBlock(nn.Module):
         if has_torch_function((input,)) or not self._fuses():
             return self.pool(self.activation(self.conv(input)))
         conv, pool = self.conv, self.pool
-        output: Tensor = conv_block(
+        return conv_block(  # type: ignore[return-value]
             input,
             conv.weight,
             conv.bias,
@@ -258,10 +270,16 @@ class ConvBlock(nn.Module):
             conv.groups,
             aggregation=conv.aggregation,
             activation=self._name,
-            pool=pool.kernel_size if isinstance(pool, nn.MaxPool2d) else None,  # type: ignore[arg-type]
-            pool_stride=pool.stride if isinstance(pool, nn.MaxPool2d) else None,  # type: ignore[arg-type]
+            pool=pool.kernel_size if isinstance(pool, nn.MaxPool2d) else None,
+            pool_stride=pool.stride if isinstance(pool, nn.MaxPool2d) else None,
         )
-        return output
+
+    def described(self) -> tuple[BlockProblem, Operator]:
+        """What the block computes, apart from its weights; `convitro.plan` asks for it."""
+        conv, chosen = self.conv.described()
+        pools = isinstance(self.pool, nn.MaxPool2d)
+        pool, step = (self.pool.kernel_size, self.pool.stride) if pools else (1, 1)
+        return checked_block(conv.conv, self._name, pool, step), chosen
 
     def _fuses(self) -> bool:
         """Whether one pass does what the children would do: none was exchanged, and nobody watches them."""

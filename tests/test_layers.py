@@ -19,7 +19,7 @@ ORDER = """
     errors geometry aggregation reference engine ops checks routing functional nn keras sources anatomy plots pictures
     view report explorer lab models bench cli __main__
 """.split()  # noqa: SIM905 - one per line would hide the order
-HEAVY = ("matplotlib", "starlette", "uvicorn", "keras", "onnx", "triton", "skimage", "PIL")
+HEAVY = ("matplotlib", "starlette", "uvicorn", "keras", "onnx", "triton", "skimage", "PIL", "llvmlite")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 FILE_LINES, FUNCTION_LINES, FUNCTION_LINES_P95 = 400, 80, 30
 

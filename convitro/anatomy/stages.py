@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convitro.anatomy.tables import by
-from convitro.errors import UnsupportedError
 from convitro.engine.aten import switches_of
+from convitro.errors import UnsupportedError
 
 Pair = tuple[int, int]
 ALL = slice(None)

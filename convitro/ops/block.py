@@ -153,7 +153,7 @@ _apply = super(torch.autograd.Function, _Block).apply
 def _traced(
     block: BlockProblem, algorithm: str, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """By PyTorch's dispatcher: as one node of a graph, or in its own operators where transforms look inside."""
+    """By PyTorch's dispatcher: one node of a graph, or its own operators where transforms look inside."""
     input, weight, bias = tensors
     if not torch.compiler.is_compiling() and (
         torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0

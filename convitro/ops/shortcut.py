@@ -1,7 +1,7 @@
 """The short way to a call that was made before: one look into a table instead of all checks.
 
-On a tiny input a layer's time is the interpreter's. Where the tensors are plain and nobody watches them, a call
-whose arguments and shapes are known goes straight to its kernel.
+On a tiny input a layer's time is the interpreter's. Where the tensors are plain and nobody watches them, a
+call whose arguments and shapes are known goes straight to its kernel.
 """
 
 from __future__ import annotations

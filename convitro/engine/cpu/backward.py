@@ -1,4 +1,4 @@
-"""The gradients of a block on one shape of input: a convolution for the input's, one kernel for weight and bias."""
+"""The gradients of a block on one shape of input: a convolution for the input's, a kernel for the parameters'."""
 
 from __future__ import annotations
 

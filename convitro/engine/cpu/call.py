@@ -1,4 +1,4 @@
-"""A compiled kernel with its numbers, ready to be called with addresses; and the memory that a call works in."""
+"""A compiled kernel with its numbers, ready to be called with addresses; and the memory it works in."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _team(team: int) -> dict[str, int]:
 
 
 def scratch(size_bytes: int) -> int:
-    """The address of so much memory, for one call: each thread of Python has its own, which grows as needed."""
+    """The address of so much memory, for one call: each thread of Python has its own, which grows."""
     if getattr(_local, "size_bytes", -1) < size_bytes:
         _local.memory = torch.empty(size_bytes + LINE, dtype=torch.uint8)
         _local.size_bytes = size_bytes

@@ -1,4 +1,4 @@
-"""A block on the CPU: what depends on shapes alone is prepared once, then a pass over the block is one kernel."""
+"""A block on the CPU: what depends on shapes alone is prepared once, then a pass is one kernel."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The gradient of a block's input: convolutions of the output's gradient with turned weights.
 
-With a stride the pixels of the input fall into classes that meet different taps of the kernel: each class is a
-convolution of its own, with stride 1, whose results are written with gaps.
+With a stride the pixels of the input fall into classes that meet different taps of the kernel: each class is
+a convolution of its own, with stride 1, whose results are written with gaps.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class InputGradient:
         self._complete = len(self._parts) == prod(map(min, conv.stride, input.shape[2:]))
 
     def __call__(self, weight: Tensor, addresses: Sequence[int]) -> Tensor:
-        """The gradient, channels side by side; addresses of the output's gradient, what was saved, and switches."""
+        """The gradient; addresses of the output's gradient, of what was saved, and of the switches."""
         result = self._empty()
         if not self._complete:
             result.zero_()

@@ -1,4 +1,4 @@
-"""A layer's forward pass on one shape of input: which kernels, with which sizes, and one call for all of it."""
+"""A layer's forward pass on one shape of input: which kernels, with which sizes, and one call for it."""
 
 from __future__ import annotations
 

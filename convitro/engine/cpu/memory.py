@@ -1,8 +1,8 @@
 """Memory for large outputs, kept for the next ones.
 
-Fresh memory is not there before it is written to: for a large output the system's page faults cost more than the
-arithmetic, and the C library gives large memory back as soon as a tensor is gone. So a few large buffers stay here; one
-is given out again when nothing refers to it any more.
+Fresh memory is not there before it is written to: for a large output the system's page faults cost more than
+the arithmetic, and the C library gives large memory back as soon as a tensor is gone. So a few large buffers
+stay here; one is given out again when nothing refers to it any more.
 """
 
 from __future__ import annotations

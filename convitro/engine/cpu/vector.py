@@ -1,8 +1,8 @@
 """A small language of vectors over LLVM: numbers, pointers, loops and variables as Python objects.
 
-A kernel is a Python function that computes with `Value`s; what it does is written down as LLVM IR. Python's own
-`for` and `if` run while the kernel is written (unrolling, specialising); `Kernel.loop` and `Kernel.when` run
-in the kernel. Nothing here knows about convolutions.
+A kernel is a Python function that computes with `Value`s; what it does is written down as LLVM IR. Python's
+own `for` and `if` run while the kernel is written (unrolling, specialising); `Kernel.loop` and `Kernel.when`
+run in the kernel. Nothing here knows about convolutions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Weights in the order in which kernels read them: filters side by side in blocks, zeros behind the last one."""
+"""Weights in the order in which kernels read them: filters side by side in blocks, zeros behind the last."""
 
 from __future__ import annotations
 
