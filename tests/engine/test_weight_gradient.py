@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,8 +13,12 @@ from torch import Tensor
 
 from convitro.engine.cpu.blocking import Sliding
 from convitro.engine.cpu.isa import isa, supported
+from convitro.engine.cpu.jit import assembly
 from convitro.engine.cpu.layer import Form, accumulation, channels_last, sliding_of
+from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.parameter_gradients import ParameterGradients, ParameterRequest, Wanted
+from convitro.engine.cpu.source import TensorSource
+from convitro.engine.cpu.weight_gradient import WeightGradient, weight_gradient
 from convitro.engine.cpu.weight_gradient_cut import Shape, best_cut, best_tile
 from convitro.geometry import BlockProblem, ConvProblem
 from tests.engine.backpropagated import FUNCTIONS, After, Backpropagated, backpropagated
@@ -318,3 +324,16 @@ def test_a_tile_of_few_products_wastes_few_rows() -> None:
     sliding = Sliding(1, 8, 8, 3, 32, 1, (3, 3), (1, 1), (1, 1), 1, 1, 8, 8)
     tile = best_tile(sliding, host, 8, depthwise=False)
     assert -27 % tile.rows <= 1
+
+
+@pytest.mark.parametrize("name", ["avx512", "avx2", "x86-64", "neon"])
+@pytest.mark.parametrize("winograd", [False, True])
+def test_machine_code_for_every_processor(name: str, winograd: bool) -> None:
+    source = RELU2.source("float32", "float32", tensor="gradient", prefix="dz_", clean=False)
+    kernel = WeightGradient(
+        "float32", TensorSource("float32", "channels"), source, Tile(4, 2), False, "float32", None, winograd
+    )
+    text = assembly(weight_gradient(kernel, isa(name)), isa(name))
+    assert re.search(
+        {"avx512": r"vfmadd231ps\s.*zmm", "avx2": "vfmadd231ps", "neon": "fmla"}.get(name, "mulps"), text
+    )

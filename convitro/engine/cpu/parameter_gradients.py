@@ -79,6 +79,8 @@ class ParameterGradients:
         tile = best_tile(sliding, isa, lanes, depthwise=depthwise, winograd=winograd)
         shape = Shape(sliding, tile, lanes, size_bytes, depthwise, self._strides, winograd)
         cut = best_cut(shape, team)
+        if not request.wanted.weight:
+            cut = replace(cut, channel_chunks=1)  # a bias has no channels
         sizes, tables = weight_gradient_sizes(shape, cut, team)
         sizes |= input_sizes(request.input.strides) | strides
         weight, bias = (request.weight.element if wanted else None for wanted in request.wanted)

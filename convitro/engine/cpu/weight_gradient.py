@@ -17,7 +17,7 @@ from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, TensorSource, fill_zeros, index_table
 from convitro.engine.cpu.vector import BYTE, Pointer, Value, Variable
-from convitro.engine.cpu.weight_gradient_store import Sums, store_bias, store_unit
+from convitro.engine.cpu.weight_gradient_store import add_splits, store_bias, store_unit
 from convitro.engine.cpu.weight_gradient_sums import product_sums
 
 POINTERS = (
@@ -116,16 +116,17 @@ def _store(task: Task, kernel: WeightGradient, memory: Memory, where: tuple[Valu
     chunks, width = task.size("chunks"), kernel.tile.vectors * task.width
     if kernel.weight is not None:
         step = task.size("sums_in_item")
-        sums = Sums(memory.sums[slot * step], chunks * step)
+        count = task.size("rows_padded") * (width * (winograd.PLANES if kernel.winograd else 1))
+        sums = memory.sums[slot * step + unit * count]
+        add_splits(task, sums, count, chunks * step)
         if kernel.winograd:
             sums = winograd.finish_unit(task, kernel.tile, sums, unit)
-        else:
-            sums = sums[unit * (task.size("rows_padded") * width)]
         store_unit(task, kernel.tile.vectors, ELEMENTS[kernel.weight], sums, (chunk, unit))
     if kernel.bias is not None:
         step = task.size("biases_in_item")
         with task.when(unit.equals(0) & (chunk % task.size("channel_chunks")).equals(0)):
-            biases = Sums(memory.biases[slot * step], chunks * step)
+            biases = memory.biases[slot * step]
+            add_splits(task, biases, step, chunks * step)
             store_bias(task, ELEMENTS[kernel.bias], biases, chunk)
 
 

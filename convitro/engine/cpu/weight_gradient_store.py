@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import llvmlite.ir as ir
 
 from convitro.engine.cpu.mathematics import to_bfloat16
@@ -12,31 +10,14 @@ from convitro.engine.cpu.source import index_table
 from convitro.engine.cpu.vector import Pointer, Value
 
 
-@dataclass(frozen=True)
-class Sums:
-    """Sums that follow each other, and the same of other splits.
-
-    Attributes:
-        place: of the first split.
-        step: from one split to the next; None where there is only one.
-    """
-
-    place: Pointer
-    step: Value | None = None
-
-    def __getitem__(self, index: Value) -> Sums:
-        return Sums(self.place[index], self.step)
-
-    def total(self, task: Task, lanes: int | None = None) -> Value:
-        """One number or vector, added over all splits in their order."""
-        total = task.variable(self.place.load(lanes))
-        if self.step is not None:
-            with task.loop(1, task.size("splits")) as split:
-                total.value = total.value + self.place[split * self.step].load(lanes)
-        return total.value
+def add_splits(task: Task, sums: Pointer, count: Value, step: Value) -> None:
+    """Add those of the other splits, each `step` further, to `count` sums, in their order; whole vectors."""
+    with task.loop(1, task.size("splits")) as split, task.loop(0, count, task.width) as i:
+        total = sums[i].load(task.width) + sums[split * step + i].load(task.width)
+        sums[i].store(total)
 
 
-def store_unit(task: Task, vectors: int, element: ir.Type, sums: Sums, where: tuple[Value, Value]) -> None:
+def store_unit(task: Task, vectors: int, element: ir.Type, sums: Pointer, where: tuple[Value, Value]) -> None:
     """Write one block of filters of one group.
 
     Products that follow each other in the weight as well are turned in registers and written as vectors.
@@ -66,24 +47,24 @@ def store_unit(task: Task, vectors: int, element: ir.Type, sums: Sums, where: tu
             _store_square(task, here[product * width], (target[places[product].load()], width), count)
         with task.loop(whole, products) as product, task.loop(0, count) as one:
             place = target[places[product].load() + one * task.size("weight_filter")]
-            place.store(_converted(here[product * width + one].total(task), element))
+            place.store(_converted(here[product * width + one].load(), element))
 
 
-def _store_square(task: Task, sums: Sums, to: tuple[Pointer, int], count: Value) -> None:
+def _store_square(task: Task, sums: Pointer, to: tuple[Pointer, int], count: Value) -> None:
     """As many products as lanes, for the first `count` filters of a vector; `to[1]` filters in a row."""
     target, width = to
-    rows = [sums[task.index(i * width)].total(task, task.width) for i in range(task.width)]
+    rows = [sums[i * width].load(task.width) for i in range(task.width)]
     for i, row in enumerate(task.transpose(rows)):
         with task.when(count > i):
             target[task.size("weight_filter") * i].store(_converted(row, target.element))
 
 
-def store_bias(task: Task, element: ir.Type, sums: Sums, chunk: Value) -> None:
+def store_bias(task: Task, element: ir.Type, sums: Pointer, chunk: Value) -> None:
     """Write the bias of a chunk's filters."""
     filters = task.size("dz_channels")
     first = chunk // task.size("channel_chunks") * filters
     with task.loop(0, filters) as i:
-        task.pointer("bias_gradient", element)[first + i].store(_converted(sums[i].total(task), element))
+        task.pointer("bias_gradient", element)[first + i].store(_converted(sums[i].load(), element))
 
 
 def _converted(value: Value, element: ir.Type) -> Value:

@@ -17,7 +17,6 @@ from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import index_table
 from convitro.engine.cpu.vector import BYTE, INDEX, Kernel, Pointer, Value, Variable
-from convitro.engine.cpu.weight_gradient_store import Sums
 from convitro.engine.cpu.weight_gradient_sums import product_sums
 from convitro.engine.cpu.winograd_transforms import FOUR, KERNEL, Matrix, both_sides
 
@@ -134,11 +133,11 @@ def _multiply(task: Task, tile: Tile, memory: tuple[Pointer, Pointer, Pointer], 
         task.builder.call(function, [*(p.address for p in pointers), *tables, *(c.ir for c in counts)])
 
 
-def finish_unit(task: Task, tile: Tile, sums: Sums, unit: Value) -> Sums:
+def finish_unit(task: Task, tile: Tile, sums: Pointer, unit: Value) -> Pointer:
     """The sums of one unit of a chunk, transformed back to [product][filter]."""
     lanes, filters = task.width, tile.vectors * task.width
     plane, order = task.size("rows_padded") * filters, index_table(task, "slots")
-    mine, spread = sums[unit * (plane * PLANES)], task.variable(task.zero(task.dtype))
+    spread = task.variable(task.zero(task.dtype))
     own = task.pointer("scratch", BYTE)[task.thread * task.size("scratch_bytes")]
     room = own[task.size("results_at")].to(task.dtype)
     left = task.size("filters_in_group") - unit % task.size("filter_blocks") * filters
@@ -146,7 +145,7 @@ def finish_unit(task: Task, tile: Tile, sums: Sums, unit: Value) -> Sums:
         task.loop(0, task.size("channels_in_group")) as channel,
         task.loop(0, left.minimum(filters), lanes) as filter_,
     ):
-        here, slots = mine[channel * filters + filter_], order[channel * KERNEL**2]
+        here, slots = sums[channel * filters + filter_], order[channel * KERNEL**2]
         valid = task.first(left - filter_, lanes)
 
         def store(row: int, column: int, value: Value) -> None:
@@ -155,11 +154,11 @@ def finish_unit(task: Task, tile: Tile, sums: Sums, unit: Value) -> Sums:
 
         both_sides(
             transposed(TRANSFORM.weight),
-            lambda row, column: here[plane * (row * TRANSFORM.size + column)].total(task, lanes),
+            lambda row, column: here[plane * (row * TRANSFORM.size + column)].load(lanes),
             store,
         )
     _raise_flag(task, spread)
-    return Sums(room)
+    return room
 
 
 def _raise_flag(task: Task, spread: Variable) -> None:
