@@ -63,6 +63,14 @@ def test_what_autograd_saved_stays() -> None:
     del squared
 
 
+def test_what_another_process_may_read_stays() -> None:
+    """After the last tensor here is gone, whoever got it through a queue still has the memory mapped."""
+    first = large().zero_().share_memory_()
+    address = first.data_ptr()
+    del first
+    assert large().data_ptr() != address
+
+
 def test_small_tensors_are_pytorchs_own() -> None:
     memory.maker((1, 1, 8, 8), (64, 64, 8, 1), torch.float32)()
     assert not memory._kept

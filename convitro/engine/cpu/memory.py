@@ -49,7 +49,12 @@ def _storage(size_bytes: int) -> torch.UntypedStorage:
 
 
 def _is_free(number: int) -> bool:
-    """Neither a tensor nor anything in Python refers to a buffer: only the list, and who counts."""
+    """Neither a tensor nor anything in Python refers to a buffer: only the list, and who counts.
+
+    One that was moved to shared memory is never free: another process may read it.
+    """
+    if _kept[number].is_shared():
+        return False
     in_tensors = torch._C._storage_Use_Count(_kept[number]._cdata) - 1
     in_python = sys.getrefcount(_kept[number]) - 2
     return in_tensors == 0 and in_python == 0
