@@ -50,6 +50,18 @@ class Sliding:
         )
 
     @property
+    def padded(self) -> bool:
+        """Whether a window reaches beyond the input."""
+        sides = zip((self.rows, self.columns), self.stride, self.kernel, self.dilation, strict=True)
+        height, width = ((count - 1) * s + (k - 1) * d + 1 for count, s, k, d in sides)
+        return bool(self.top or self.left) or height > self.height or width > self.width
+
+    @property
+    def pools_apart(self) -> bool:
+        """Whether no pixel of the convolution is in two windows of the pooling."""
+        return all(step >= size for size, step in zip(self.pool, self.pool_stride, strict=True))
+
+    @property
     def taps(self) -> int:
         """Products of one channel."""
         return self.kernel[0] * self.kernel[1]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from convitro.engine.cpu import direct, winograd
-from convitro.engine.cpu.finish import Epilogue, Origin, store_results
+from convitro.engine.cpu.finish import Epilogue, Origin, finish_tile, store_results
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.multiply import Tile
@@ -27,6 +28,9 @@ POINTERS = (
 )
 
 
+ENDS = ("images", "pooled_rows", "pooled_columns")
+
+
 @dataclass(frozen=True)
 class Convolution:
     """Everything about a convolution that is compiled in; all sizes are given when it is called.
@@ -39,6 +43,8 @@ class Convolution:
         length: products in a run (direct and winograd), or taps (lanes).
         epilogue: what is done to the sums.
         bias: dtype of the bias, None without one.
+        reads: whether the kernel reads the input itself, see `layout.Access`; else windows of it are packed.
+        writes: whether sums are finished in registers.
     """
 
     dtype: str
@@ -48,6 +54,8 @@ class Convolution:
     length: int
     epilogue: Epilogue = field(default_factory=Epilogue)
     bias: str | None = None
+    reads: bool = False
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,31 +76,44 @@ def convolution(kernel: Convolution, isa: Isa) -> Program:
 def _write(task: Task, kernel: Convolution) -> None:
     begin, end = task.share(task.size("tasks"))
     scratch = task.pointer("scratch", BYTE)[task.thread * task.size("scratch_bytes")]
-    window, sums, bias = (
+    packed, sums, bias = (
         scratch[task.size(f"{name}_at")].to(task.dtype) for name in ("window", "sums", "bias")
     )
     _pack_bias(task, kernel, bias)
     with task.loop(begin, end) as number:
-        block, chunk = _decode(task, number)
-        _pack(task, kernel, window, block)
+        block, chunk = _decode(task, number, whole=kernel.algorithm != "winograd")
+        window = _window(task, kernel, packed, block)
         if kernel.algorithm == "winograd":
             winograd.transform_input(task, kernel.length, window, scratch)
         _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
 
 
-def _decode(task: Task, number: Value) -> tuple[Block, Value]:
-    """The block of a task, and the chunk of its filters."""
+def _decode(task: Task, number: Value, *, whole: bool) -> tuple[Block, Value]:
+    """The block of a task, and the chunk of its filters.
+
+    Where blocks are to be `whole` the last ones of an axis begin early enough, and share results with others.
+    """
     rest, chunk = number // task.size("chunks"), number % task.size("chunks")
     rest, group = rest // task.size("groups"), rest % task.size("groups")
     rest, column = rest // task.size("column_blocks"), rest % task.size("column_blocks")
     image, row = rest // task.size("row_blocks"), rest % task.size("row_blocks")
-    sizes = (task.size(f"block_{name}") for name in ("images", "rows", "columns"))
+    sizes = [task.size(f"block_{name}") for name in ("images", "rows", "columns")]
     image, row, column = (part * size for part, size in zip((image, row, column), sizes, strict=True))
+    if whole:
+        lasts = (task.size(end) - size for end, size in zip(ENDS, sizes, strict=True))
+        image, row, column = (at.minimum(last) for at, last in zip((image, row, column), lasts, strict=True))
     return Block(image, row, column, group), chunk
 
 
-def _pack(task: Task, kernel: Convolution, window: Pointer, block: Block) -> None:
-    """The part of the padded input that a block sees. [image][row][column][pitch]"""
+def _window(task: Task, kernel: Convolution, window: Pointer, block: Block) -> Pointer:
+    """The part of the padded input that a block sees: [image][row][column][pitch], or where it lies."""
+    if kernel.reads:
+        return task.pointer("input")[
+            block.image * task.size("input_image")
+            + block.row * task.size("row_step") * task.size("input_row")
+            + block.column * task.size("column_step") * task.size("input_column")
+            + block.group * task.size("channels")
+        ]
     rows = task.size("window_rows")
     pitch = task.size("window_columns") * task.size("pitch")
     y = block.row * task.size("row_step") - task.size("top")
@@ -101,6 +122,7 @@ def _pack(task: Task, kernel: Convolution, window: Pointer, block: Block) -> Non
     with task.loop(0, task.size("block_images")) as image, task.loop(0, rows) as row:
         corner = (block.image + image, y + row, x)
         kernel.source.pack_row(task, window[(image * rows + row) * pitch], corner, channel)
+    return window
 
 
 def _pack_bias(task: Task, kernel: Convolution, bias: Pointer) -> None:
@@ -133,19 +155,22 @@ def _filters(
             results = task.pointer("output", ELEMENTS[kernel.epilogue.element]), origin
             winograd.accumulate(task, kernel.tile, kernel.length, weights, (biases, sums, scratch), results)
         else:
-            direct.clear(task, kernel.tile, biases, sums)
             lanes = kernel.algorithm == "depthwise"
             numbers = window[part * filters] if lanes else window
-            direct.accumulate(task, kernel.tile, kernel.length, (numbers, weights, sums), lanes=lanes)
-        store_results(task, kernel.epilogue, sums, origin)
+            finish = partial(finish_tile, task, kernel.epilogue, origin) if kernel.writes else None
+            places = (numbers, weights, biases, sums)
+            direct.accumulate(task, kernel.tile, kernel.length, places, lanes=lanes, finish=finish)
+        if not kernel.writes:
+            store_results(task, kernel.epilogue, sums, origin)
 
 
 def _origin(task: Task, tile: Tile, block: Block, part: Value) -> Origin:
-    """Where the results of a block lie; at the borders fewer of them than a block has."""
+    """Where the results of a block lie; at the borders there may be fewer of them than a block has."""
     starts = (block.image, block.row, block.column)
-    ends = (task.size(name) for name in ("images", "pooled_rows", "pooled_columns"))
     sizes = (task.size(f"block_{name}") for name in ("images", "rows", "columns"))
-    counts = [(end - start).minimum(size) for start, end, size in zip(starts, ends, sizes, strict=True)]
+    images, rows, columns = (
+        (task.size(end) - start).minimum(size) for start, end, size in zip(starts, ENDS, sizes, strict=True)
+    )
     first = part * (tile.vectors * task.width)
-    channel = block.group * task.size("filters") + first
-    return Origin(*starts, channel, *counts, task.size("filters") - first, tile.vectors)
+    channel, left = block.group * task.size("filters") + first, task.size("filters") - first
+    return Origin(*starts, channel, images, rows, columns, left, tile.vectors)

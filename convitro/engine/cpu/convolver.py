@@ -6,7 +6,7 @@ import ctypes
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import torch
@@ -20,18 +20,21 @@ from convitro.engine.cpu.call import Call, scratch
 from convitro.engine.cpu.convolve import POINTERS, Convolution, convolution
 from convitro.engine.cpu.finish import Epilogue
 from convitro.engine.cpu.isa import Isa
-from convitro.engine.cpu.layout import Layout, direct_layout, depthwise_layout, run_length
+from convitro.engine.cpu.layout import (
+    PACKED,
+    Access,
+    Layout,
+    depthwise_layout,
+    direct_layout,
+    direct_tile,
+    run_length,
+)
 from convitro.engine.cpu.multiply import Tile, best_tile
+from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-
-LAYOUTS: dict[str, Callable[[Sliding, Tile, Isa, int, int], Layout]] = {
-    "direct": direct_layout,
-    "depthwise": depthwise_layout,
-    "winograd": winograd_layout.winograd_layout,
-}
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,13 @@ class Convolver:
 
     def __init__(self, request: Request, strides: Mapping[str, int], isa: Isa, team: int) -> None:
         self.request, self._arguments = request, (strides, isa, team)
-        size_bytes = DTYPES[request.dtype].itemsize
-        sliding, view, given = request.sliding, request.weight, {}
+        view, given = request.weight, {}
         if request.algorithm == "depthwise":  # what was a group is a lane
-            sliding, view, given = across_lanes(sliding), replace(view, filter=view.group), {"channels": 1}
-        self.tile = best_tile(isa, ceil(sliding.filters / isa.lanes(8 * size_bytes)))
-        self.layout = LAYOUTS[request.algorithm](sliding, self.tile, isa, size_bytes, team)
+            view, given = replace(view, filter=view.group), {"channels": 1}
+        access = functools.partial(_access, request, strides, isa)
+        sliding, self.tile, self.layout = arranged(
+            request.sliding, request.algorithm, request.dtype, isa, team, access
+        )
         sizes = {**self.layout.sizes, **strides, **view.sizes()}
         kernel = Convolution(
             request.dtype,
@@ -86,6 +90,7 @@ class Convolver:
             _length(request.algorithm, sliding),
             request.epilogue,
             request.bias,
+            *self.layout.access.uses,
         )
         convolve = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
         self._convolve = Call(convolve, len(POINTERS), sizes, team, self.layout.tables)
@@ -144,6 +149,57 @@ class Convolver:
         place = ctypes.addressof(flag)
         self._convolve(input, packed, bias, output, switches, before, memory, pooled, input_switches, place)
         return flag.value == 0
+
+
+def arranged(
+    sliding: Sliding,
+    algorithm: str,
+    dtype: str,
+    isa: Isa,
+    team: int,
+    access: Callable[[Sliding, Tile], Access] = lambda *_: PACKED,
+) -> tuple[Sliding, Tile, Layout]:
+    """How an algorithm sees a convolution, the tile it uses, and the layout of a call.
+
+    Args:
+        sliding: the convolution.
+        algorithm, dtype: what it is computed by and in.
+        isa, team: the vectors to use, and how many threads.
+        access: which tensors a direct kernel can use itself.
+    """
+    size_bytes = DTYPES[dtype].itemsize
+    lanes = isa.lanes(8 * size_bytes)
+    if algorithm == "winograd":
+        tile = best_tile(isa, ceil(sliding.filters / lanes))
+        return sliding, tile, winograd_layout.winograd_layout(sliding, tile, isa, size_bytes, team)
+    sliding = across_lanes(sliding) if algorithm == "depthwise" else sliding
+    tile = direct_tile(sliding, isa, lanes)
+    make = depthwise_layout if algorithm == "depthwise" else direct_layout
+    return sliding, tile, make(sliding, tile, isa, size_bytes, team, access(sliding, tile))
+
+
+def _access(request: Request, strides: Mapping[str, int], isa: Isa, sliding: Sliding, tile: Tile) -> Access:
+    """Which tensors the kernel can use itself.
+
+    The input, if it is unpadded, of the dtype of the computation and has its channels side by side; the
+    output, if a tile holds whole windows of the pooling.
+    """
+    source, depthwise = request.source, request.algorithm == "depthwise"
+    filters = tile.vectors * isa.lanes(8 * DTYPES[request.dtype].itemsize)
+    dense = sliding.kernel[1] == 1 or strides.get("input_column") == sliding.channels
+    reads = (
+        isinstance(source, TensorSource)
+        and source.layout == "channels"
+        and source.element == request.dtype
+        and not sliding.padded
+        and (sliding.filters % filters == 0 if depthwise else dense)
+    )
+    writes = tile.rows % prod(sliding.pool) == 0 and sliding.pools_apart
+    return Access(_steps(strides, "input") if reads else None, _steps(strides, "output") if writes else None)
+
+
+def _steps(strides: Mapping[str, int], tensor: str) -> tuple[int, int, int]:
+    return strides[f"{tensor}_image"], strides[f"{tensor}_row"], strides[f"{tensor}_column"]
 
 
 def across_lanes(sliding: Sliding) -> Sliding:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import TypeAlias
+
 from convitro.engine.cpu.multiply import Tile, multiply
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import index_table
-from convitro.engine.cpu.vector import Pointer, Value
+from convitro.engine.cpu.vector import Pointer, Value, Variable
+
+Finish: TypeAlias = Callable[[Value, Sequence[Sequence[Value]]], None]
+"""Stores what becomes of the sums of a tile, pixels x vectors; its first pixel comes before."""
 
 
 def accumulate(
-    task: Task, tile: Tile, length: int, places: tuple[Pointer, Pointer, Pointer], *, lanes: bool = False
+    task: Task,
+    tile: Tile,
+    length: int,
+    places: tuple[Pointer, Pointer, Pointer, Pointer],
+    *,
+    lanes: bool = False,
+    finish: Finish | None = None,
 ) -> None:
     """The sums of all pixels of a block for one block of filters.
 
@@ -19,36 +32,50 @@ def accumulate(
     Args:
         tile: rows = pixels, vectors = vectors of filters.
         length: products in a segment.
-        places: the packed input, in which the tables "pixels" and "segments" say where things lie; the packed
-            weights [segment][length][filters]; the sums [pixel][filters], which hold the biases first and the
-            results at the end. Rows of the last tile that no pixel needs are written too.
+        places: the input, in which the tables "pixels" and "segments" say where things lie; the weights
+            [segment][length][filters]; the biases, which the sums begin with; and memory for the sums
+            [pixel][filters]. Rows of the last tile that no pixel needs are written too.
         lanes: whether a channel meets only the filter in its own lane (a depthwise layer).
+        finish: what to do with the results; without it they are left in the memory for the sums.
     """
-    (window, weights, sums), filters = places, tile.vectors * task.width
+    (window, weights, bias, sums), filters = places, tile.vectors * task.width
     step = task.size("tap_step") if lanes else 1
     pixels, segments = index_table(task, "pixels"), index_table(task, "segments")
     in_pass, total = task.size("segments_in_pass"), task.size("segments_total")
     with task.loop(0, total, in_pass) as first, task.loop(0, task.size("pixels_total"), tile.rows) as pixel:
         starts = [window[pixels[pixel + row].load()] for row in range(tile.rows)]
-        here = sums[pixel * filters]
-        cells = [
-            [here[row * filters + v * task.width] for v in range(tile.vectors)] for row in range(tile.rows)
+        here, fresh = sums[pixel * filters], first.equals(0)
+        begin, gap = _either(fresh, bias, here), fresh.choose(task.index(0), filters)
+        held = [
+            [task.variable(begin[gap * row + v * task.width].load(task.width)) for v in range(tile.vectors)]
+            for row in range(tile.rows)
         ]
-        held = [[task.variable(cell.load(task.width)) for cell in row] for row in cells]
         with task.loop(first, first + in_pass) as segment:
             at = segments[segment].load()
             numbers = [start[at] for start in starts]
             run = weights[segment * (length * filters)]
             multiply(held, numbers, run, length, steps=(step, filters), broadcast=not lanes)
-        for row, variables in zip(cells, held, strict=True):
-            for cell, variable in zip(row, variables, strict=True):
-                cell.store(variable.value)
+        _leave(task, held, here, (pixel, first + in_pass < total), finish)
 
 
-def clear(task: Task, tile: Tile, bias: Pointer, sums: Pointer) -> None:
-    """Begin each pixel's sums with the biases of its filters."""
-    lanes, filters = task.width, tile.vectors * task.width
-    biases: list[Value] = [bias[v * lanes].load(lanes) for v in range(tile.vectors)]
-    with task.loop(0, task.size("pixels_total")) as pixel:
-        for v, value in enumerate(biases):
-            sums[pixel * filters + v * lanes].store(value)
+def _leave(
+    task: Task,
+    held: list[list[Variable]],
+    cells: Pointer,
+    state: tuple[Value, Value],
+    finish: Finish | None,
+) -> None:
+    """Finish the sums of a tile if they are complete, else store them for the next pass."""
+    pixel, incomplete = state
+    if finish is not None:
+        with task.when(~incomplete):
+            finish(pixel, [[variable.value for variable in row] for row in held])
+    with task.when(incomplete) if finish is not None else nullcontext():
+        for row, variables in enumerate(held):
+            for v, variable in enumerate(variables):
+                cells[(row * len(variables) + v) * task.width].store(variable.value)
+
+
+def _either(condition: Value, yes: Pointer, no: Pointer) -> Pointer:
+    address = condition.kernel.builder.select(condition.ir, yes.address, no.address)
+    return Pointer(condition.kernel, address, no.element)

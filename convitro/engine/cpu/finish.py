@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from math import prod
+from typing import Any, TypeAlias
 
 import llvmlite.ir as ir
 
 from convitro.engine.cpu.mathematics import ACTIVATIONS, to_bfloat16
 from convitro.engine.cpu.program import Task
-from convitro.engine.cpu.source import ELEMENTS
+from convitro.engine.cpu.source import ELEMENTS, index_table
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
+
+Finished: TypeAlias = "tuple[Value, Value, Value | None]"
+"""A vector after and before the activation, and its switch."""
 
 CLOSED = 255
 """The switch of a window whose winner relu made zero."""
@@ -46,6 +52,9 @@ def pooled(task: Task, epilogue: Epilogue, candidates: list[Value]) -> tuple[Val
     """
     activation = ACTIVATIONS[epilogue.activation]
     keys = candidates if activation.monotone else [activation.apply(value) for value in candidates]
+    if not epilogue.switches and (activation.monotone or not epilogue.before):
+        best = _largest(keys)
+        return activation.apply(best) if activation.monotone else best, best, None
     best, before = keys[0], candidates[0]
     lane = ir.VectorType(ir.IntType(64 if str(task.dtype) == "double" else 32), task.width)
     switch = task.constant(0, lane)
@@ -61,6 +70,42 @@ def pooled(task: Task, epilogue: Epilogue, candidates: list[Value]) -> tuple[Val
     if epilogue.switches and epilogue.activation == "relu":
         switch = (best <= 0.0).choose(task.constant(CLOSED, lane), switch)
     return activation.apply(best), best, switch if epilogue.switches else None
+
+
+def _largest(numbers: list[Value]) -> Value:
+    """The largest, NaN if one of them is."""
+    best, kernel = numbers[0], numbers[0].kernel
+    if len(numbers) == 1:
+        return best
+    unordered = None
+    for one, other in zip(numbers[::2], numbers[1::2] or numbers, strict=False):
+        pair = Value(kernel, kernel.builder.fcmp_unordered("uno", one.ir, other.ir))
+        unordered = pair if unordered is None else unordered | pair
+    for number in numbers[1:]:
+        best = number.maximum(best)
+    assert unordered is not None
+    if len(numbers) % 2:
+        unordered = unordered | numbers[-1].is_nan()
+    return unordered.choose(best.like(math.nan), best)
+
+
+def finish_tile(
+    task: Task, epilogue: Epilogue, origin: Origin, pixel: Value, sums: Sequence[Sequence[Value]]
+) -> None:
+    """Finish sums that are in registers: whole windows of pixels for each of `origin.vectors` vectors.
+
+    Args:
+        origin: where the block lies in the output.
+        pixel: the number of the first; the table "places" knows where the results of each belong.
+        sums: pixels x vectors; the pixels of a window follow each other.
+    """
+    size, places = prod(epilogue.pool), index_table(task, "places")
+    start, results = origin.start(task), []
+    for first in range(0, len(sums), size):
+        window = sums[first : first + size]
+        found = [pooled(task, epilogue, list(candidates)) for candidates in zip(*window, strict=True)]
+        results.append((start + places[pixel + first].load(), found))
+    _store(task, epilogue, results, origin.channels)
 
 
 def store_results(task: Task, epilogue: Epilogue, sums: Pointer, origin: Origin) -> None:
@@ -82,14 +127,11 @@ def store_results(task: Task, epilogue: Epilogue, sums: Pointer, origin: Origin)
         first = sums[((image * rows + row * down) * columns + column * right) * filters]
         cells = [first[(columns * y + x) * filters] for y, x in window]
         place = origin.place(task, image, row, column)
-        for v in range(origin.vectors):
-            candidates = [cell[v * task.width].load(task.width) for cell in cells]
-            _store(
-                task,
-                epilogue,
-                pooled(task, epilogue, candidates),
-                (place + v * task.width, origin.left(task, v)),
-            )
+        found = [
+            pooled(task, epilogue, [cell[v * task.width].load(task.width) for cell in cells])
+            for v in range(origin.vectors)
+        ]
+        _store(task, epilogue, [(place, found)], origin.channels)
 
 
 @dataclass(frozen=True)
@@ -98,7 +140,8 @@ class Origin:
 
     Attributes:
         image, row, column, channel: its first image, pooled row and column, and output channel.
-        images, rows, columns, channels: how many of them are inside the output.
+        images, rows, columns: how many of them it has.
+        channels: how many of its filters are inside the output; the vectors may have more.
         vectors: vectors of filters in a block.
     """
 
@@ -121,15 +164,33 @@ class Origin:
             + self.channel
         )
 
-    def left(self, task: Task, vector: int) -> Value:
-        """How many filters there are from a vector on."""
-        return self.channels - vector * task.width
+    def start(self, task: Task) -> Value:
+        """The index in the output of its first pixel."""
+        return self.place(task, *[task.index(0)] * 3)
 
 
 def _store(
-    task: Task, epilogue: Epilogue, results: tuple[Value, Value, Value | None], where: tuple[Value, Value]
+    task: Task, epilogue: Epilogue, results: Sequence[tuple[Value, list[Finished]]], left: Value
 ) -> None:
-    (after, before, switch), (place, left) = results, where
+    """Store the vectors of pixels, each at its place; only `left` filters of them are inside the output."""
+    whole = left >= len(results[0][1]) * task.width
+    with task.when(whole):
+        for place, vectors in results:
+            for v, finished in enumerate(vectors):
+                for to, value in _targets(task, epilogue, finished, place + v * task.width):
+                    to.store(value)
+    with task.when(~whole):
+        for v in range(len(results[0][1])):
+            count = left - v * task.width
+            with task.when(count > 0):
+                for place, vectors in results:
+                    for to, value in _targets(task, epilogue, vectors[v], place + v * task.width):
+                        to.store_first(value, count)
+
+
+def _targets(task: Task, epilogue: Epilogue, finished: Finished, place: Value) -> list[tuple[Pointer, Value]]:
+    """Where the numbers that are stored of a vector go."""
+    after, before, switch = finished
     stores: list[tuple[str, Any, Value]] = [
         ("output", ELEMENTS[epilogue.element], _converted(after, epilogue))
     ]
@@ -137,12 +198,7 @@ def _store(
         stores.append(("before", task.dtype, before))
     if switch is not None:
         stores.append(("switches", BYTE, switch.cast(BYTE)))
-    with task.when(left >= task.width):
-        for name, element, value in stores:
-            task.pointer(name, element)[place].store(value)
-    with task.when((left > 0) & (left < task.width)):
-        for name, element, value in stores:
-            task.pointer(name, element)[place].store_first(value, left)
+    return [(task.pointer(name, element)[place], value) for name, element, value in stores]
 
 
 def _converted(value: Value, epilogue: Epilogue) -> Value:

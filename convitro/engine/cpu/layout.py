@@ -1,22 +1,45 @@
-"""From a convolution to the numbers that its kernel is called with: sizes, tables of indices, places in memory."""
+"""From a convolution to the numbers that its kernel is called with: sizes, index tables, places in memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil, prod
+from typing import NamedTuple
 
 import numpy as np
 
 from convitro.engine.cpu.blocking import Block, Costs, Sliding, best_block
 from convitro.engine.cpu.isa import Isa
-from convitro.engine.cpu.multiply import Tile
+from convitro.engine.cpu.multiply import Tile, best_tile
 
 RUN = 384
-"""A run of products is at most so long where it can be cut evenly: its weights then stay in the nearest cache."""
+"""A run of products is at most so long where it can be cut evenly; its weights stay in the nearest cache."""
 PASS_BYTES = 20 * 1024
 """Weights that stay in the nearest cache while all pixels of a block meet them."""
+SHORT = 256
+"""So many products, or fewer, are a short sum."""
 LINE = 64
+
+
+class Access(NamedTuple):
+    """Which tensors a kernel reads or writes itself, without memory of its own between: strides of both.
+
+    Attributes:
+        input: of images, rows and columns, in numbers; None where windows are packed.
+        output: the same, of the pooled output; None where sums are stored before they are finished.
+    """
+
+    input: tuple[int, int, int] | None = None
+    output: tuple[int, int, int] | None = None
+
+    @property
+    def uses(self) -> tuple[bool, bool]:
+        """Whether it is the input, and the output."""
+        return self.input is not None, self.output is not None
+
+
+PACKED = Access()
 
 
 @dataclass(frozen=True)
@@ -27,12 +50,27 @@ class Layout:
         sizes: by the names that kernels use.
         tables: index tables, by name; their addresses are sizes too.
         block: the block they are for.
+        scratch_bytes: a thread's own memory.
+        access: which tensors the kernel uses itself.
     """
 
     sizes: dict[str, int]
     tables: dict[str, np.ndarray]
     block: Block
     scratch_bytes: int
+    access: Access = PACKED
+
+
+def direct_tile(sliding: Sliding, isa: Isa, lanes: int) -> Tile:
+    """Pixels and vectors of filters that are summed at once, for direct kernels.
+
+    Short sums are worth finishing in registers, with whole windows of the pooling in a tile; long ones want
+    as many accumulators as there can be.
+    """
+    tile, window = best_tile(isa, ceil(sliding.filters / lanes)), prod(sliding.pool)
+    if sliding.pools_apart and window <= tile.rows and sliding.taps * sliding.channels <= SHORT:
+        return Tile(tile.rows - tile.rows % window, tile.vectors)
+    return tile
 
 
 def run_length(sliding: Sliding) -> int:
@@ -42,28 +80,37 @@ def run_length(sliding: Sliding) -> int:
     return run // cuts[0] if cuts else run
 
 
-def direct_layout(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int) -> Layout:
+def direct_layout(
+    sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int, access: Access = PACKED
+) -> Layout:
     """The layout of the direct algorithm: runs of products along rows, channels innermost."""
     filters = tile.vectors * isa.lanes(8 * size_bytes)
     reduction = sliding.taps * sliding.channels
     costs = _costs(sliding, tile, filters, reduction, sliding.channels, size_bytes)
     block, length = best_block(sliding, costs, threads), run_length(sliding)
-    segments = _segments(sliding, block.window(sliding)[1], length)
+    window = access.input or _window_strides(sliding, block, sliding.channels)
+    segments = _segments(sliding, window, length)
     sizes = _sums(segments, length * filters * size_bytes) | {"weights_in_block": reduction * filters}
-    return _finished(sliding, tile, block, sliding.channels, (filters, size_bytes), segments, sizes)
+    tables = {"segments": segments} | _pixel_tables(sliding, block, tile, window, access)
+    layout = _finished(sliding, block, sliding.channels, (filters, size_bytes), tables, sizes)
+    return replace(layout, access=access)
 
 
-def depthwise_layout(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int) -> Layout:
-    """The layout for depthwise layers, whose channels lie side by side in the lanes: one run for a row of taps."""
+def depthwise_layout(
+    sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int, access: Access = PACKED
+) -> Layout:
+    """The layout for depthwise layers, channels side by side in the lanes: one run for a row of taps."""
     filters = tile.vectors * isa.lanes(8 * size_bytes)
     pitch = ceil(sliding.filters / filters) * filters
     costs = _costs(sliding, tile, filters, sliding.taps, pitch, size_bytes)
     block = best_block(sliding, costs, threads)
-    row = sliding.dilation[0] * block.window(sliding)[1] * pitch
-    segments = [tap * row for tap in range(sliding.kernel[0])]
+    window = access.input or _window_strides(sliding, block, pitch)
+    segments = [tap * sliding.dilation[0] * window[1] for tap in range(sliding.kernel[0])]
     sizes = _sums(segments, sliding.kernel[1] * filters * size_bytes)
-    sizes |= {"weights_in_block": sliding.taps * filters, "tap_step": sliding.dilation[1] * pitch}
-    return _finished(sliding, tile, block, pitch, (filters, size_bytes), segments, sizes)
+    sizes |= {"weights_in_block": sliding.taps * filters, "tap_step": sliding.dilation[1] * window[2]}
+    tables = {"segments": segments} | _pixel_tables(sliding, block, tile, window, access)
+    layout = _finished(sliding, block, pitch, (filters, size_bytes), tables, sizes)
+    return replace(layout, access=access)
 
 
 def _costs(sliding: Sliding, tile: Tile, filters: int, reduction: int, pitch: int, size_bytes: int) -> Costs:
@@ -87,26 +134,22 @@ def _sums(segments: list[int], segment_bytes: int) -> dict[str, int]:
 
 def _finished(
     sliding: Sliding,
-    tile: Tile,
     block: Block,
     pitch: int,
     filters: tuple[int, int],
-    segments: list[int],
+    tables: dict[str, list[int]],
     sizes: dict[str, int],
 ) -> Layout:
     """The layout with its tables and memory; `filters` of a block, and bytes of a number."""
-    pixels = _pixels(sliding, block, pitch)
-    padded = ceil(len(pixels) / tile.rows) * tile.rows
-    pixels += [pixels[-1]] * (padded - len(pixels))
-    tables = {"pixels": np.array(pixels, np.int64), "segments": np.array(segments, np.int64)}
     common = common_sizes(sliding, block, pitch, filters[0])
-    window = block.images * prod(block.window(sliding)) * pitch
+    pixels = len(tables["pixels"])
     memory = {
         "bias": sliding.groups * common["filters_padded"],
-        "window": window,
-        "sums": padded * filters[0],
+        "window": block.images * prod(block.window(sliding)) * pitch,
+        "sums": pixels * filters[0],
     }
-    return placed(common | sizes | {"pixels_total": padded}, tables, memory, block, filters[1])
+    arrays = {name: np.array(table, np.int64) for name, table in tables.items()}
+    return placed(common | sizes | {"pixels_total": pixels}, arrays, memory, block, filters[1])
 
 
 def placed(
@@ -170,22 +213,48 @@ def common_sizes(
     }
 
 
-def _pixels(sliding: Sliding, block: Block, pitch: int) -> list[int]:
-    """Where the products of each pixel of a block begin in the window."""
-    (rows, columns), (down, right) = block.sums(sliding), sliding.stride
+def _window_strides(sliding: Sliding, block: Block, pitch: int) -> tuple[int, int, int]:
+    """Those of a packed window: images, rows and columns."""
     height, width = block.window(sliding)
-    return [
-        ((image * height + row * down) * width + column * right) * pitch
-        for image, row, column in product(range(block.images), range(rows), range(columns))
-    ]
+    return height * width * pitch, width * pitch, pitch
 
 
-def _segments(sliding: Sliding, width: int, length: int) -> list[int]:
+def _pixel_tables(
+    sliding: Sliding, block: Block, tile: Tile, window: tuple[int, int, int], access: Access
+) -> dict[str, list[int]]:
+    """Where the products of each pixel of a block begin, and where what becomes of it is stored.
+
+    Pixels that are finished in registers come window by window, else row by row.
+    """
+    if access.output is None:
+        rows, columns = block.sums(sliding)
+        order = list(product(range(block.images), range(rows), range(columns)))
+    else:
+        (down, right), pooled = (
+            sliding.pool_stride,
+            product(*map(range, (block.images, block.rows, block.columns))),
+        )
+        window_ = list(product(*map(range, sliding.pool)))
+        order = [(i, row * down + y, column * right + x) for i, row, column in pooled for y, x in window_]
+    last = order[-prod(sliding.pool) :] if access.output else order[-1:]
+    order += last * (-len(order) % tile.rows // len(last))
+    tables = {"pixels": [_at(pixel, (1, *sliding.stride), window) for pixel in order]}
+    if access.output is not None:
+        steps = [(i, y // sliding.pool_stride[0], x // sliding.pool_stride[1]) for i, y, x in order]
+        tables["places"] = [_at(place, (1, 1, 1), access.output) for place in steps]
+    return tables
+
+
+def _at(pixel: tuple[int, int, int], steps: tuple[int, int, int], strides: tuple[int, int, int]) -> int:
+    return sum(place * step * stride for place, step, stride in zip(pixel, steps, strides, strict=True))
+
+
+def _segments(sliding: Sliding, window: tuple[int, int, int], length: int) -> list[int]:
     """Where the runs of products lie, from the first number of a pixel on."""
     (kh, kw), (dh, dw), channels = sliding.kernel, sliding.dilation, sliding.channels
-    across = [0] if dw == 1 else [column * dw * channels for column in range(kw)]
+    across = [0] if dw == 1 else [column * dw * window[2] for column in range(kw)]
     run = channels * kw if dw == 1 else channels
     return [
-        row * dh * width * channels + start + part
+        row * dh * window[1] + start + part
         for row, start, part in product(range(kh), across, range(0, run, length))
     ]
