@@ -27,10 +27,16 @@ def engine_reasons(
     if any(tensor.device.type != "cpu" for tensor in tensors):
         reasons.append(f"tensors are on {', '.join(sorted({tensor.device.type for tensor in tensors}))}")
     if any(tensor.dtype not in NAMES for tensor in tensors) or len({tensor.dtype for tensor in tensors}) > 1:
-        reasons.append("dtypes are " + ", ".join(sorted({str(tensor.dtype) for tensor in tensors})))
+        reasons.append(dtype_reason({tensor.dtype for tensor in tensors}))
     if any(tensor.layout != torch.strided for tensor in tensors):
         reasons.append("a tensor is not dense")
     return reasons + block_reasons(block, algorithm, tuple(input.shape))
+
+
+def dtype_reason(dtypes: set[torch.dtype]) -> str:
+    """That these dtypes are not served, or not together."""
+    received = " with ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
+    return f"the kernels compute {', '.join(sorted(NAMES.values()))}, not {received}"
 
 
 def block_reasons(block: BlockProblem, algorithm: str, input_shape: tuple[int, ...]) -> list[str]:

@@ -15,7 +15,7 @@ import convitro.engine.cpu.isa as instruction_sets
 import convitro.engine.cpu.threads as threads
 from convitro.aggregation import Operator, operator
 from convitro.engine.aten import aten_reasons
-from convitro.engine.choice import block_reasons
+from convitro.engine.choice import block_reasons, dtype_reason
 from convitro.engine.cpu.convolver import DTYPES, NAMES, arranged
 from convitro.engine.cpu.layer import accumulation, sliding_of
 from convitro.errors import ArgumentError, ShapeError
@@ -55,7 +55,7 @@ class Plan:
         console = Console(width=80, no_color=True, highlight=False)
         with console.capture() as captured:
             console.print(self._table())
-        return captured.get().rstrip()
+        return "\n".join(line.strip() for line in captured.get().rstrip().splitlines())
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in self._rows())
@@ -107,7 +107,7 @@ def plan(layer: Any, input_size: Sequence[int], dtype: torch.dtype = torch.float
         >>> plan(torch.nn.Conv2d(64, 64, 3, padding=1), (1, 64, 56, 56)).algorithm
         'winograd'
         >>> plan(torch.nn.Conv2d(64, 64, 3, padding=1), (1, 64, 56, 56), torch.float16).reasons["direct"]
-        ('dtypes are torch.float16',)
+        ('the kernels compute bfloat16, float32, float64, not float16',)
     """
     block, chosen = _block_of(layer)
     size = _checked_size(block.conv, input_size)
@@ -155,7 +155,7 @@ def _planned(
 
 
 def _engine_reasons(block: BlockProblem, size: tuple[int, ...], dtype: torch.dtype) -> list[str]:
-    reasons = [] if dtype in NAMES else [f"dtypes are {dtype}"]
+    reasons = [] if dtype in NAMES else [dtype_reason({dtype})]
     return reasons + block_reasons(block, "auto", size)
 
 
