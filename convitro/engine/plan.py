@@ -137,7 +137,7 @@ def _planned(
     against = {name: why or (f"slower here than {algorithm}",) for name, why in against.items()}
     _, tile, layout = arranged(sliding, algorithm, accumulation(element), isa, team)
     lanes = isa.lanes(8 * DTYPES[accumulation(element)].itemsize)
-    macs = block.conv.macs(size[0], *size[2:])
+    macs, cycles = block.conv.macs(size[0], *size[2:]), layout.sizes.get("expected_cycles", 0)
     notes = [threads.reason()] if threads.reason() else []
     if block.conv.padding_mode != "zeros":
         notes.append(f'padding_mode="{block.conv.padding_mode}": PyTorch pads the input first')
@@ -148,7 +148,7 @@ def _planned(
         block=(layout.block.images, layout.block.rows, layout.block.columns),
         threads=team,
         macs=macs,
-        expected_share=macs / (2 * lanes) / team / layout.cycles if layout.cycles else 0.0,
+        expected_share=macs / (2 * lanes) / team / cycles if cycles else 0.0,
         reasons={**against, **others},
         notes=tuple(notes),
     )

@@ -39,4 +39,4 @@ def depthwise_reasons(sliding: Sliding) -> list[str]:
     """Why channels cannot lie side by side in the lanes of a vector."""
     if sliding.channels == sliding.filters == 1 and sliding.groups > 1:
         return []
-    return ["not depthwise: a filter sees more than its own channel, or a channel has several filters"]
+    return ["a filter sees more than its own channel, or a channel has several filters"]

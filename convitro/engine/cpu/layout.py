@@ -91,6 +91,7 @@ def direct_layout(
     window = access.input or _window_strides(sliding, block, sliding.channels)
     segments = _segments(sliding, window, length)
     sizes = _sums(segments, length * filters * size_bytes) | {"weights_in_block": reduction * filters}
+    sizes["expected_cycles"] = round(costs.of(block, sliding, threads))
     tables = {"segments": segments} | _pixel_tables(sliding, block, tile, window, access)
     layout = _finished(sliding, block, sliding.channels, (filters, size_bytes), tables, sizes)
     return replace(layout, access=access)
@@ -108,6 +109,7 @@ def depthwise_layout(
     segments = [tap * sliding.dilation[0] * window[1] for tap in range(sliding.kernel[0])]
     sizes = _sums(segments, sliding.kernel[1] * filters * size_bytes)
     sizes |= {"weights_in_block": sliding.taps * filters, "tap_step": sliding.dilation[1] * window[2]}
+    sizes["expected_cycles"] = round(costs.of(block, sliding, threads))
     tables = {"segments": segments} | _pixel_tables(sliding, block, tile, window, access)
     layout = _finished(sliding, block, pitch, (filters, size_bytes), tables, sizes)
     return replace(layout, access=access)

@@ -8,8 +8,6 @@ from math import ceil
 import numpy as np
 
 from convitro.engine.cpu.weight_gradient_cut import LINE, Cut, Shape, block_count, plain
-from convitro.engine.cpu.weight_gradient_cut import best_cut as best_cut
-from convitro.engine.cpu.weight_gradient_cut import best_tile as best_tile
 from convitro.engine.cpu.winograd_weight_gradient import PLANES, STEP
 
 

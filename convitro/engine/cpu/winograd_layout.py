@@ -23,7 +23,9 @@ def winograd_layout(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, thr
     costs = costs_of(sliding, tile, isa, size_bytes)
     block = best_block(sliding, costs, threads)
     chunks = costs.chunks(block, sliding, threads)
-    return layout_for(sliding, tile, isa, size_bytes, (block, chunks))
+    layout = layout_for(sliding, tile, isa, size_bytes, (block, chunks))
+    layout.sizes["expected_cycles"] = round(costs.of(block, sliding, threads))
+    return layout
 
 
 def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, parts: tuple[Block, int]) -> Layout:
