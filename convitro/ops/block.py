@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ class Layer:
 
     Attributes:
         block: what is computed.
-        spec: the same as a string, together with the weight's shape.
+        spec: the same as a string.
         executor: computes it on the CPU.
     """
 
@@ -40,10 +41,20 @@ class Layer:
 
 
 def spec_of(block: BlockProblem, algorithm: str) -> str:
-    """A block as a string; its channels and kernel size are those of the weight."""
+    """A block as a string."""
     conv = block.conv
-    numbers = (conv.stride, conv.padding, conv.dilation, (conv.groups,), block.pool, block.pool_stride)
-    fields = [",".join(map(str, number)) for number in numbers]
+    channels = (conv.in_channels, conv.out_channels, conv.groups)
+    numbers = (
+        channels,
+        conv.kernel_size,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        block.pool,
+        block.pool_stride,
+    )
+    # a graph of torch.compile is for these numbers: `index` makes constants of those it left open
+    fields = [",".join([str(index(number)) for number in pair]) for pair in numbers]
     return "|".join([*fields, block.activation, algorithm])
 
 
@@ -54,14 +65,13 @@ def layer_of(block: BlockProblem, algorithm: str) -> Layer:
 
 
 @functools.lru_cache(maxsize=1024)
-def _layer(weight_shape: tuple[int, ...], spec: str) -> Layer:
+def _layer(spec: str) -> Layer:
     """The layer that a spec stands for."""
     *numbers, activation, algorithm = spec.split("|")
-    stride, padding, dilation, (groups,), pool, pool_stride = (
+    (channels, filters, groups), kernel, stride, padding, dilation, pool, pool_stride = (
         tuple(map(int, part.split(","))) for part in numbers
     )
-    filters, channels, *kernel = weight_shape
-    conv = ConvProblem(channels * groups, filters, tuple(kernel), stride, padding, dilation, groups)  # type: ignore[arg-type]
+    conv = ConvProblem(channels, filters, kernel, stride, padding, dilation, groups)  # type: ignore[arg-type]
     return layer_of(BlockProblem(conv, activation, pool, pool_stride), algorithm)  # type: ignore[arg-type]
 
 
@@ -172,7 +182,7 @@ def _traced(
 def _block(
     input: Tensor, weight: Tensor, bias: Tensor | None, layer: str, switches: bool, before: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    found = _layer(tuple(weight.shape), layer)
+    found = _layer(layer)
     prepared = found.executor.prepared(input, weight, bias)
     output, winners, numbers = prepared.forward(Saves(switches, before))(input, weight, bias)
     return output, _or_nothing(winners, input), _or_nothing(numbers, input)
@@ -186,7 +196,7 @@ def _or_nothing(tensor: Tensor | None, like: Tensor) -> Tensor:
 def _block_fake(
     input: Tensor, weight: Tensor, bias: Tensor | None, layer: str, switches: bool, before: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    found = _layer(tuple(weight.shape), layer)
+    found = _layer(layer)
     return found.executor.empty(input, weight, Saves(switches, before))
 
 
@@ -199,7 +209,7 @@ def _block_backward(
     layer: str,
     needs: Sequence[bool],
 ) -> list[Tensor]:
-    found = _layer(tuple(weight.shape), layer)
+    found = _layer(layer)
     kept = [tensor if tensor.numel() or gradient.numel() == 0 else None for tensor in saved]
     prepared = found.executor.prepared(input, weight, None)
     gradients = prepared.backward(gradient, (input, weight, *kept), Needs(*needs))
@@ -215,7 +225,7 @@ def _block_backward_fake(
     layer: str,
     needs: Sequence[bool],
 ) -> list[Tensor]:
-    found = _layer(tuple(weight.shape), layer)
+    found = _layer(layer)
     return found.executor.empty_gradients(input, weight, Needs(*needs))
 
 
@@ -224,7 +234,7 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> 
     results, switches, before = output
     ctx.mark_non_differentiable(switches, before)
     ctx.has_bias = bias is not None
-    keeps = _layer(tuple(weight.shape), ctx.layer).keeps.output
+    keeps = _layer(ctx.layer).keeps.output
     ctx.save_for_backward(input, weight, results if keeps else results.new_empty(0), switches, before)
 
 
