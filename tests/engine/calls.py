@@ -92,6 +92,7 @@ def convolved(input: Tensor, weight: Tensor, bias: Tensor | None, setting: Setti
         sliding.channels if winograd else run_length(sliding),
         replace(setting.epilogue, element=dtype),
         None if bias is None else dtype,
+        taps=sliding.kernel[0],
     )
     compiled = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
     call = Call(compiled, len(POINTERS), sizes, setting.team, layout.tables)
@@ -150,10 +151,14 @@ def _strides(prefix: str, tensor: Tensor) -> dict[str, int]:
 def _packed(weight: Tensor, filters: int, sizes: dict[str, int], setting: Setting, isa: Isa) -> Tensor:
     count = sizes["groups"] * sizes["filter_blocks"] * sizes["weights_in_block"]
     packed = torch.full((count,), float("nan"), dtype=weight.dtype)
-    write = (winograd_weights if setting.algorithm == "winograd" else weights).packing
-    name = NAMES[weight.dtype]
-    compiled = jit.compiled(
-        f"{write.__module__} {name} {filters}", lambda: write(isa, name, name, filters), isa
-    )
+    winograd, form = setting.algorithm == "winograd", (NAMES[weight.dtype],) * 2
+    key = f"{setting.algorithm} {form} {filters} {weight.shape[2]}"
+
+    def write() -> jit.Program:
+        if winograd:
+            return winograd_weights.packing(isa, *form, filters, weight.shape[2])
+        return weights.packing(isa, *form, filters)
+
+    compiled = jit.compiled(key, write, isa)
     Call(compiled, len(weights.POINTERS), sizes, setting.team)(weight.data_ptr(), packed.data_ptr())
     return packed

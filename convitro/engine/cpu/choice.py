@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convitro.engine.cpu.blocking import Sliding
-from convitro.engine.cpu.winograd_layout import winograd_reasons
+from convitro.engine.cpu.winograd_layout import KERNELS, SQUARES, winograd_reasons
 
 ALGORITHMS = ("depthwise", "winograd", "direct")
 """In the order in which they are asked."""
@@ -26,12 +26,9 @@ def chosen(sliding: Sliding, element: str) -> str:
 
 def impossible(algorithm: str, sliding: Sliding) -> list[str]:
     """Why an algorithm cannot compute this convolution at all."""
-    if algorithm == "winograd" and (sliding.kernel, sliding.stride, sliding.dilation) != (
-        (3, 3),
-        (1, 1),
-        (1, 1),
-    ):
-        return ["winograd's algorithm is for kernels of 3 x 3 with stride 1 and dilation 1"]
+    apart = (sliding.stride, sliding.dilation) != ((1, 1), (1, 1))
+    if algorithm == "winograd" and (apart or sliding.kernel not in SQUARES):
+        return [f"winograd's algorithm is for kernels of {KERNELS} with stride 1 and dilation 1"]
     return depthwise_reasons(sliding) if algorithm == "depthwise" else []
 
 

@@ -45,6 +45,7 @@ class Convolution:
         bias: dtype of the bias, None without one.
         reads: whether the kernel reads the input itself, see `layout.Access`; else windows of it are packed.
         writes: whether sums are finished in registers.
+        taps: rows and columns of the filters, for Winograd's algorithm only.
     """
 
     dtype: str
@@ -56,6 +57,12 @@ class Convolution:
     bias: str | None = None
     reads: bool = False
     writes: bool = False
+    taps: int = 3
+
+    @property
+    def scheme(self) -> winograd.Scheme:
+        """What Winograd's algorithm has to know."""
+        return winograd.Scheme(self.tile, self.length, self.taps)
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ def _write(task: Task, kernel: Convolution) -> None:
         block, chunk = _decode(task, number, whole=kernel.algorithm != "winograd")
         window = _window(task, kernel, packed, block)
         if kernel.algorithm == "winograd":
-            winograd.transform_input(task, kernel.length, window, scratch)
+            winograd.transform_input(task, kernel.scheme, window, scratch)
         _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
 
 
@@ -153,7 +160,7 @@ def _filters(
         origin = _origin(task, kernel.tile, block, part)
         if kernel.algorithm == "winograd":
             results = task.pointer("output", ELEMENTS[kernel.epilogue.element]), origin
-            winograd.accumulate(task, kernel.tile, kernel.length, weights, (biases, sums, scratch), results)
+            winograd.accumulate(task, kernel.scheme, weights, (biases, sums, scratch), results)
         else:
             lanes = kernel.algorithm == "depthwise"
             numbers = window[part * filters] if lanes else window

@@ -91,6 +91,7 @@ class Convolver:
             request.epilogue,
             request.bias,
             *self.layout.access.uses,
+            taps=sliding.kernel[0] if request.algorithm == "winograd" else 0,
         )
         convolve = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
         self._convolve = Call(convolve, len(POINTERS), sizes, team, self.layout.tables)
@@ -111,9 +112,12 @@ class Convolver:
             self.request,
             self.tile.vectors * isa.lanes(8 * DTYPES[self.request.dtype].itemsize),
         )
-        write = winograd_layout.packing if request.algorithm == "winograd" else weights.packing
-        key = f"{write.__module__} {request.dtype} {request.weight_element} {filters}"
-        return jit.compiled(key, lambda: write(isa, request.dtype, request.weight_element, filters), isa)
+        forms, taps = (request.dtype, request.weight_element, filters), request.weight.kernel[0]
+        if request.algorithm == "winograd":
+            key = f"{winograd_layout.packing.__module__} {forms} {taps}"
+            return jit.compiled(key, lambda: winograd_layout.packing(isa, *forms, taps), isa)
+        key = f"{weights.packing.__module__} {forms}"
+        return jit.compiled(key, lambda: weights.packing(isa, *forms), isa)
 
     def pack(self, weight: Tensor) -> Tensor:
         """The weight in the kernel's order."""

@@ -55,6 +55,8 @@ class ParameterRequest:
         """Whether the weight's gradient is summed in the domain of Winograd's transforms."""
         if not self.wanted.weight or self.algorithm == "direct" or impossible("winograd", self.sliding):
             return False
+        if self.sliding.kernel != (3, 3):  # smaller and larger ones are direct sums here
+            return False
         return self.algorithm == "winograd" or winograd_pays(self.sliding)
 
 

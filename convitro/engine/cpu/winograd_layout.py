@@ -9,7 +9,8 @@ from convitro.engine.cpu.blocking import Block, Costs, Sliding, best_block
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layout import LINE, Layout, common_sizes, placed
 from convitro.engine.cpu.multiply import Tile
-from convitro.engine.cpu.winograd import OUTPUTS, PLANES, narrow, padded_channels
+from convitro.engine.cpu.winograd import PLANES, narrow, padded_channels
+from convitro.engine.cpu.winograd_transforms import TRANSFORMS
 from convitro.engine.cpu.winograd_weights import packing as packing
 
 ROOM_BYTES = 256 * 1024
@@ -34,12 +35,13 @@ def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, parts: t
     lanes = isa.lanes(8 * size_bytes)
     filters, pitch = tile.vectors * lanes, padded_channels(sliding.channels, lanes)
     blocks = ceil(sliding.filters / filters)
-    rows, columns = (count // OUTPUTS for count in block.sums(sliding, OUTPUTS))
+    outputs = TRANSFORMS[sliding.kernel[0]].outputs
+    rows, columns = (count // outputs for count in block.sums(sliding, outputs))
     tiles = block.images * rows * columns
     wide, padded = split_rows(tiles, tile)
     plane = odd_lines(padded * pitch, size_bytes)
     weights_plane = odd_lines(sliding.channels * filters, size_bytes)
-    sizes = common_sizes(sliding, block, pitch, filters, OUTPUTS) | {
+    sizes = common_sizes(sliding, block, pitch, filters, outputs) | {
         "chunks": chunks,
         "tile_rows": rows,
         "tile_columns": columns,
@@ -55,8 +57,8 @@ def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, parts: t
     sizes["tasks"] *= chunks
     memory = {
         "bias": sliding.groups * blocks * filters,
-        "window": block.images * prod(block.window(sliding, OUTPUTS)) * pitch,
-        "sums": tiles * OUTPUTS**2 * filters,
+        "window": block.images * prod(block.window(sliding, outputs)) * pitch,
+        "sums": tiles * outputs**2 * filters,
         "transformed": PLANES * plane,
         "products": padded * PLANES * filters,
     }
@@ -96,7 +98,7 @@ class WinogradCosts(Costs):
 
     def of(self, block: Block, sliding: Sliding, threads: int) -> float:
         """Cycles of the busiest thread, roughly."""
-        if not same_tiles(block, sliding):
+        if not same_tiles(block, sliding, self.multiple):
             return inf
         return min(self._of(block, sliding, threads, chunks) for chunks in {1, min(threads, self.blocks)})
 
@@ -119,10 +121,10 @@ class WinogradCosts(Costs):
         return cost * ceil(tasks * sliding.groups * chunks / threads)
 
 
-def same_tiles(block: Block, sliding: Sliding) -> bool:
+def same_tiles(block: Block, sliding: Sliding, outputs: int) -> bool:
     """Whether results that two blocks share lie in the same tiles of both, and so get the same bits."""
     sides = zip((block.rows, block.columns), sliding.pooled, sliding.pool_stride, strict=True)
-    return all(total % size * stride % OUTPUTS == 0 for size, total, stride in sides)
+    return all(total % size * stride % outputs == 0 for size, total, stride in sides)
 
 
 def costs_of(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int) -> WinogradCosts:
@@ -131,38 +133,52 @@ def costs_of(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int) -> Winogra
     blocks, channels = ceil(sliding.filters / (tile.vectors * lanes)), ceil(sliding.channels / lanes)
     vectors = blocks * tile.vectors
     weights = PLANES * sliding.channels * vectors * lanes * size_bytes
+    outputs = TRANSFORMS[sliding.kernel[0]].outputs
     return WinogradCosts(
         pixel_rows=tile.rows,
-        multiple=OUTPUTS,
+        multiple=outputs,
         cycles=PLANES * (sliding.channels + 6) * vectors / 2,
         weights=weights / (NEAR_RATE if weights <= NEAR_BYTES else FAR_RATE),
         pixel_bytes=channels * lanes * size_bytes,
         sum_bytes=0,
         blocks=blocks,
         input=100 * channels,
-        output=150 * vectors,
+        output=30 * (1 + outputs) * vectors,
         unit_bytes=PLANES * (channels + tile.vectors) * lanes * size_bytes,
     )
 
 
-LEAST_CHANNELS, LEAST_TILES, LEAST_RESULTS = 8, 4, 6
-"""Below so many channels the transforms, below so many tiles the larger weights, below so many results in a
-tile the unused ones cost what the products save: measured against the direct algorithm."""
+LEAST_CHANNELS, LEAST_TILES, LEAST_SAVED = {2: 24, 3: 8, 4: 8, 5: 12}, 4, 1.5
+"""Below so many channels, by the rows of the kernel, the transforms, below so many tiles the larger weights
+cost what the products save. One product must replace so many of the definition, which unused results
+of tiles make fewer. Measured against the direct algorithm."""
+SQUARES = tuple((taps, taps) for taps in TRANSFORMS)
+KERNELS = "2 x 2, 3 x 3, 4 x 4 or 5 x 5"
 ELEMENTS = ("float32", "float64", "bfloat16")
 
 
 def winograd_reasons(sliding: Sliding, element: str) -> list[str]:
     """Why Winograd's algorithm should not compute a convolution; none where it can and pays."""
-    (height, width), channels = sliding.kernel, sliding.channels
-    results = sliding.images * sliding.rows * sliding.columns
-    tiles = sliding.images * ceil(sliding.rows / OUTPUTS) * ceil(sliding.columns / OUTPUTS)
+    height, width = sliding.kernel
     found = {
-        f"the kernel is {height} x {width}, not 3 x 3": sliding.kernel != (3, 3),
+        f"the kernel is {height} x {width}, not {KERNELS}": sliding.kernel not in SQUARES,
         f"the stride is {sliding.stride}, not 1": sliding.stride != (1, 1),
         f"the dilation is {sliding.dilation}, not 1": sliding.dilation != (1, 1),
         f"no kernels for {element}": element not in ELEMENTS,
-        f"too few channels: {channels} in a group, at least {LEAST_CHANNELS} pay": channels < LEAST_CHANNELS,
-        f"too few results: {results} in {tiles} tiles of 4 x 4": tiles < LEAST_TILES
-        or results < LEAST_RESULTS * tiles,
     }
-    return [reason for reason, holds in found.items() if holds]
+    reasons = [reason for reason, holds in found.items() if holds]
+    return reasons + (_small(sliding) if sliding.kernel in SQUARES else [])
+
+
+def _small(sliding: Sliding) -> list[str]:
+    """Why a layer is too small for the algorithm to pay."""
+    taps, channels = sliding.kernel[0], sliding.channels
+    least, outputs = LEAST_CHANNELS[taps], TRANSFORMS[taps].outputs
+    results = sliding.images * sliding.rows * sliding.columns
+    tiles = sliding.images * ceil(sliding.rows / outputs) * ceil(sliding.columns / outputs)
+    reasons = []
+    if channels < least:
+        reasons.append(f"too few channels: {channels} in a group, at least {least} pay")
+    if tiles < LEAST_TILES or results * taps**2 < LEAST_SAVED * PLANES * tiles:
+        reasons.append(f"too few results: {results} in {tiles} tiles of {outputs} x {outputs}")
+    return reasons

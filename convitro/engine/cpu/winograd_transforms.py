@@ -1,7 +1,8 @@
 """The three small matrices of Winograd's algorithm, from exact fractions, and how one is applied to vectors.
 
-F(m, 3) computes m neighbouring results of a filter of 3 numbers from m + 2 products instead of 3 m:
+F(m, r) computes m neighbouring results of a filter of r numbers from m + r - 1 products instead of r m:
 results = A' ((G filter) * (B' numbers)). In two dimensions each matrix is applied to rows and to columns.
+B' depends on m + r only.
 """
 
 from __future__ import annotations
@@ -12,23 +13,24 @@ from fractions import Fraction
 
 from convitro.engine.cpu.vector import Value
 
-KERNEL = 3
 Row = tuple[Fraction, ...]
 Matrix = tuple[Row, ...]
 
 
 @dataclass(frozen=True)
 class Transform:
-    """F(outputs x outputs, 3 x 3).
+    """F(outputs x outputs, taps x taps).
 
     Attributes:
         outputs: rows and columns of results in a tile.
+        taps: rows and columns of a filter.
         input: B', what happens to numbers.
         weight: G, what happens to weights.
         output: A', what happens to sums of products.
     """
 
     outputs: int
+    taps: int
     input: Matrix
     weight: Matrix
     output: Matrix
@@ -36,11 +38,11 @@ class Transform:
     @property
     def size(self) -> int:
         """Rows and columns of numbers in a tile."""
-        return self.outputs + KERNEL - 1
+        return self.outputs + self.taps - 1
 
     @property
     def amplification(self) -> float:
-        """How large the terms of a result can get, for numbers and weights up to 1; a direct sum has 9."""
+        """How large the terms of a result can get, numbers and weights up to 1; a direct sum has taps**2."""
         sides = [[sum(map(abs, row)) for row in matrix] for matrix in (self.weight, self.input)]
         terms = [weight * number for weight, number in zip(*sides, strict=True)]
         return (
@@ -53,30 +55,32 @@ class Transform:
         return self.size**2
 
 
-def cook_toom(points: Sequence[Fraction], scales: Sequence[Fraction]) -> Transform:
+def cook_toom(points: Sequence[Fraction], scales: Sequence[Fraction], taps: int = 3) -> Transform:
     """The algorithm that evaluates polynomials at `points` and at infinity.
 
     Args:
-        points: different numbers, two more than a filter has less than results.
+        points: different numbers, taps - 2 more than results.
         scales: one for each point: what its products are multiplied with, undone in the weights.
+        taps: rows and columns of a filter.
 
     Source:
         Toom 1963 and Cook 1966, transposed as in Winograd, Arithmetic Complexity of Computations, 1980.
     """
-    outputs = len(points) + 2 - KERNEL
+    outputs = len(points) + 2 - taps
     ends = tuple(Fraction(int(row == outputs - 1)) for row in range(outputs))
     columns = [
         tuple(scale * point**row for row in range(outputs)) for point, scale in _zipped(points, scales)
     ]
     others = [tuple(other for other in points if other != point) for point in points]
     weights = [
-        tuple(point**column / scale / _value(other, point) for column in range(KERNEL))
+        tuple(point**column / scale / _value(other, point) for column in range(taps))
         for (point, scale), other in zip(_zipped(points, scales), others, strict=True)
     ]
-    last = tuple(Fraction(int(column == KERNEL - 1)) for column in range(KERNEL))
+    last = tuple(Fraction(int(column == taps - 1)) for column in range(taps))
     numbers = [(*_coefficients(other), Fraction(0)) for other in others]
     return Transform(
         outputs=outputs,
+        taps=taps,
         input=(*numbers, _coefficients(points)),
         weight=(*weights, last),
         output=tuple(zip(*columns, ends, strict=True)),
@@ -105,17 +109,19 @@ def _coefficients(roots: Sequence[Fraction]) -> Row:
 
 
 NEAR, FAR = Fraction(2, 3), Fraction(3, 2)
-FOUR = cook_toom(
-    points=(Fraction(0), NEAR, -NEAR, FAR, -FAR),
-    scales=(Fraction(1), 1 / NEAR, 1 / NEAR, 1 / FAR**2, 1 / FAR**2),
-)
-"""F(4x4, 3x3): 36 products for 16 results, where the definition takes 144.
+POINTS = (Fraction(0), NEAR, -NEAR, FAR, -FAR)
+SCALES = (Fraction(1), 1 / NEAR, 1 / NEAR, 1 / FAR**2, 1 / FAR**2)
+TRANSFORMS = {taps: cook_toom(POINTS, SCALES, taps) for taps in (2, 3, 4, 5)}
+"""By the rows and columns of a filter. Tiles have 6 x 6 numbers and 36 products: for 25 results of filters of
+2 x 2, 16 of 3 x 3, 9 of 4 x 4 and 4 of 5 x 5, where the definition takes 100, 144, 144 and 100.
 
 The points were chosen by their measured error among pairs of opposite fractions; pairs halve the work of
-the transforms. With 32 channels of normal numbers the rms error is 1.9 times that of the direct sum; with the
-points 0, 1, -1, 2, -2 it is 4.1 times, with 0, 1, -1, 1/2, -2 2.7 times. The scales make two rows of `output`
-simpler.
+the transforms. With 32 channels of normal numbers the rms error is 3.2, 1.9, 1.4 and 1.2 times that of the
+direct sum; with the points 0, 1, -1, 2, -2 it is 6.7, 4.4, 3.7 and 2.7 times. The scales make two rows of
+`output` simpler.
 """
+FOUR = TRANSFORMS[3]
+"""F(4x4, 3x3)."""
 
 
 def apply(matrix: Matrix, vectors: Sequence[Value]) -> list[Value]:

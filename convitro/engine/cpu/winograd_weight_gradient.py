@@ -18,7 +18,7 @@ from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import index_table
 from convitro.engine.cpu.vector import BYTE, INDEX, Kernel, Pointer, Value, Variable
 from convitro.engine.cpu.weight_gradient_sums import product_sums
-from convitro.engine.cpu.winograd_transforms import FOUR, KERNEL, Matrix, both_sides
+from convitro.engine.cpu.winograd_transforms import FOUR, Matrix, both_sides
 
 TRANSFORM = FOUR
 PLANES = TRANSFORM.products
@@ -145,12 +145,12 @@ def finish_unit(task: Task, tile: Tile, sums: Pointer, unit: Value) -> Pointer:
         task.loop(0, task.size("channels_in_group")) as channel,
         task.loop(0, left.minimum(filters), lanes) as filter_,
     ):
-        here, slots = sums[channel * filters + filter_], order[channel * KERNEL**2]
+        here, slots = sums[channel * filters + filter_], order[channel * TRANSFORM.taps**2]
         valid = task.first(left - filter_, lanes)
 
         def store(row: int, column: int, value: Value) -> None:
             spread.value = valid.choose(value, 0.0).fma(0.0, spread.value)  # zero while all are finite
-            room[slots[row * KERNEL + column].load() * filters + filter_].store(value)
+            room[slots[row * TRANSFORM.taps + column].load() * filters + filter_].store(value)
 
         both_sides(
             transposed(TRANSFORM.weight),

@@ -9,12 +9,12 @@ from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, load_real
 from convitro.engine.cpu.vector import Pointer, Value
-from convitro.engine.cpu.winograd_transforms import FOUR, KERNEL, both_sides
+from convitro.engine.cpu.winograd_transforms import TRANSFORMS, Transform, both_sides
 
 POINTERS = ("weight", "packed")
 
 
-def packing(isa: Isa, dtype: str, element: str, filters: int) -> Program:
+def packing(isa: Isa, dtype: str, element: str, filters: int, taps: int = 3) -> Program:
     """Write the kernel that packs a weight: [group][filter block][plane][channel][filter].
 
     Its sizes are those of `weights.WeightView`, any strides, negative ones too.
@@ -24,11 +24,15 @@ def packing(isa: Isa, dtype: str, element: str, filters: int) -> Program:
         dtype: of the packed numbers, "float32" or "float64"; the transform is computed in it.
         element: of the weight.
         filters: in a block; zeros fill the last one.
+        taps: rows and columns of the kernel.
     """
-    return program(isa, ELEMENTS[dtype], POINTERS, lambda task: _write(task, ELEMENTS[element], filters))
+    transform = TRANSFORMS[taps]
+    return program(
+        isa, ELEMENTS[dtype], POINTERS, lambda task: _write(task, ELEMENTS[element], filters, transform)
+    )
 
 
-def _write(task: Task, element: ir.Type, filters: int) -> None:
+def _write(task: Task, element: ir.Type, filters: int, transform: Transform) -> None:
     blocks, channels = task.size("filter_blocks"), task.size("channels")
     begin, end = task.share(task.size("groups") * blocks * channels)
     weight = task.pointer("weight", element)[task.size("weight_base")]
@@ -38,11 +42,12 @@ def _write(task: Task, element: ir.Type, filters: int) -> None:
         packed = task.pointer("packed")[block * task.size("weights_in_block") + channel * filters]
         first = block % blocks * filters
         for lane in range(0, filters, task.width):
-            _transform(task, start, first + lane, packed[lane])
+            _transform(task, transform, (start, packed[lane]), first + lane)
 
 
-def _transform(task: Task, start: Pointer, first: Value, packed: Pointer) -> None:
+def _transform(task: Task, transform: Transform, memory: tuple[Pointer, Pointer], first: Value) -> None:
     """One channel of as many filters as a vector has lanes."""
+    (start, packed), taps = memory, range(transform.taps)
     steps, plane = (task.size("weight_row"), task.size("weight_column")), task.size("weights_plane")
     filters, last = task.size("filters"), task.size("filters") - 1
     places = [start[(first + i).minimum(last) * task.size("weight_filter")] for i in range(task.width)]
@@ -52,11 +57,11 @@ def _transform(task: Task, start: Pointer, first: Value, packed: Pointer) -> Non
         numbers = [load_real(place[steps[0] * row + steps[1] * column], task.dtype) for place in places]
         return there.choose(_side_by_side(task, numbers), 0.0)
 
-    square = [[entry(row, column) for column in range(KERNEL)] for row in range(KERNEL)]
+    square = [[entry(row, column) for column in taps] for row in taps]
     both_sides(
-        FOUR.weight,
+        transform.weight,
         lambda row, column: square[row][column],
-        lambda row, column, value: packed[plane * (row * FOUR.size + column)].store(value),
+        lambda row, column, value: packed[plane * (row * transform.size + column)].store(value),
     )
 
 
