@@ -1,13 +1,12 @@
 """The fused block as a PyTorch operator: autograd, shapes for tracing, and a short way for plain tensors.
 
-An operator of PyTorch takes no objects of ours, so a layer travels as a string, see `Layer.spec`.
+An operator of PyTorch takes no objects of ours, so a layer travels as integers and two words.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from operator import index
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from torch.autograd import forward_ad
 
 import convitro.engine.aten as aten
 from convitro.engine.cpu.backward import Needs
-from convitro.engine.cpu.execute import Executor, Prepared
+from convitro.engine.cpu.execute import Executor, Prepared, empty_gradients, empty_results
 from convitro.engine.cpu.layer import Keeps, Saves, keeps
 from convitro.geometry import BlockProblem, ConvProblem
 
@@ -32,30 +31,12 @@ class Layer:
         executor: computes it on the CPU.
     """
 
-    __slots__ = ("block", "executor", "keeps", "spec")
+    __slots__ = ("block", "executor", "keeps")
 
     def __init__(self, block: BlockProblem, algorithm: str) -> None:
-        self.block, self.spec = block, spec_of(block, algorithm)
+        self.block = block
         self.executor = Executor(block, algorithm)
         self.keeps = keeps(block)
-
-
-def spec_of(block: BlockProblem, algorithm: str) -> str:
-    """A block as a string."""
-    conv = block.conv
-    channels = (conv.in_channels, conv.out_channels, conv.groups)
-    numbers = (
-        channels,
-        conv.kernel_size,
-        conv.stride,
-        conv.padding,
-        conv.dilation,
-        block.pool,
-        block.pool_stride,
-    )
-    # a graph of torch.compile is for these numbers: `index` makes constants of those it left open
-    fields = [",".join([str(index(number)) for number in pair]) for pair in numbers]
-    return "|".join([*fields, block.activation, algorithm])
 
 
 @functools.lru_cache(maxsize=1024)
@@ -64,15 +45,26 @@ def layer_of(block: BlockProblem, algorithm: str) -> Layer:
     return Layer(block, algorithm)
 
 
-@functools.lru_cache(maxsize=1024)
-def _layer(spec: str) -> Layer:
-    """The layer that a spec stands for."""
-    *numbers, activation, algorithm = spec.split("|")
-    (channels, filters, groups), kernel, stride, padding, dilation, pool, pool_stride = (
-        tuple(map(int, part.split(","))) for part in numbers
-    )
-    conv = ConvProblem(channels, filters, kernel, stride, padding, dilation, groups)  # type: ignore[arg-type]
-    return layer_of(BlockProblem(conv, activation, pool, pool_stride), algorithm)  # type: ignore[arg-type]
+def _geometry(block: BlockProblem) -> list[int]:
+    """A block as integers; its channels and kernel size are those of the weight."""
+    conv = block.conv
+    return [
+        *conv.stride,
+        *conv.padding,
+        *conv.dilation,
+        conv.groups,
+        *block.pool,
+        *block.pool_stride,
+    ]
+
+
+def _problem(weight: Tensor, geometry: Sequence[int], activation: str) -> BlockProblem:
+    """The block of these integers."""
+    sy, sx, top, bottom, left, right, dy, dx, groups, *pooling = geometry
+    filters, channels, rows, columns = weight.shape
+    sides = (top, bottom, left, right)
+    conv = ConvProblem(channels * groups, filters, (rows, columns), (sy, sx), sides, (dy, dx), groups)
+    return BlockProblem(conv, activation, (pooling[0], pooling[1]), (pooling[2], pooling[3]))
 
 
 def block(
@@ -134,7 +126,8 @@ class _Block(torch.autograd.Function):
         prepared: Prepared,
         switches: bool,
     ) -> Tensor | tuple[Tensor, Tensor | None]:
-        results = prepared.forward(_saves(layer, switches, True))(input, weight, bias)
+        passed = prepared.forward(_saves(layer, switches, True))
+        results = passed(input, weight, bias, trained=ctx.needs_input_grad[1])
         saved = results.output if layer.keeps.output else None
         ctx.save_for_backward(input, weight, bias, saved, results.switches, results.before)
         ctx.layer, ctx.prepared = layer, prepared
@@ -173,18 +166,25 @@ def _traced(
         tensor.requires_grad for tensor in (input, weight, bias) if tensor is not None
     )
     kept = keeps(block) if wanted else Keeps(False, False, False)
-    spec = spec_of(block, algorithm)
-    output, winners, _ = _block(input, weight, bias, spec, kept.switches or switches, kept.before)
+    layer = (_geometry(block), block.activation, algorithm)
+    output, winners, _ = _block(input, weight, bias, *layer, kept.switches or switches, kept.before)
     return output, winners if switches else None
 
 
 @torch.library.custom_op("convitro::block", mutates_args=())
 def _block(
-    input: Tensor, weight: Tensor, bias: Tensor | None, layer: str, switches: bool, before: bool
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Sequence[int],
+    activation: str,
+    algorithm: str,
+    switches: bool,
+    before: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    found = _layer(layer)
-    prepared = found.executor.prepared(input, weight, bias)
-    output, winners, numbers = prepared.forward(Saves(switches, before))(input, weight, bias)
+    layer = layer_of(_problem(weight, geometry, activation), algorithm)
+    passed = layer.executor.prepared(input, weight, bias).forward(Saves(switches, before))
+    output, winners, numbers = passed(input, weight, bias, trained=weight.requires_grad)
     return output, _or_nothing(winners, input), _or_nothing(numbers, input)
 
 
@@ -194,10 +194,16 @@ def _or_nothing(tensor: Tensor | None, like: Tensor) -> Tensor:
 
 @_block.register_fake
 def _block_fake(
-    input: Tensor, weight: Tensor, bias: Tensor | None, layer: str, switches: bool, before: bool
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Sequence[int],
+    activation: str,
+    algorithm: str,
+    switches: bool,
+    before: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    found = _layer(layer)
-    return found.executor.empty(input, weight, Saves(switches, before))
+    return empty_results(_problem(weight, geometry, activation), input, weight, Saves(switches, before))
 
 
 @torch.library.custom_op("convitro::block_backward", mutates_args=())
@@ -206,43 +212,40 @@ def _block_backward(
     input: Tensor,
     weight: Tensor,
     saved: Sequence[Tensor],
-    layer: str,
+    geometry: Sequence[int],
+    activation: str,
+    algorithm: str,
     needs: Sequence[bool],
 ) -> list[Tensor]:
-    found = _layer(layer)
-    kept = [tensor if tensor.numel() or gradient.numel() == 0 else None for tensor in saved]
-    prepared = found.executor.prepared(input, weight, None)
+    layer = layer_of(_problem(weight, geometry, activation), algorithm)
+    wanted = layer.keeps.output, layer.keeps.switches, layer.keeps.before
+    kept = [tensor if keep else None for tensor, keep in zip(saved, wanted, strict=True)]
+    prepared = layer.executor.prepared(input, weight, None)
     gradients = prepared.backward(gradient, (input, weight, *kept), Needs(*needs))
     return [gradient for gradient in gradients if gradient is not None]
 
 
 @_block_backward.register_fake
 def _block_backward_fake(
-    gradient: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    saved: Sequence[Tensor],
-    layer: str,
-    needs: Sequence[bool],
+    gradient: Tensor, input: Tensor, weight: Tensor, saved: Sequence[Tensor], *arguments: Any
 ) -> list[Tensor]:
-    found = _layer(layer)
-    return found.executor.empty_gradients(input, weight, Needs(*needs))
+    return empty_gradients(input, weight, Needs(*arguments[-1]))
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    input, weight, bias, ctx.layer, _, _ = inputs
+    input, weight, _, *ctx.layer, _, _ = inputs
     results, switches, before = output
     ctx.mark_non_differentiable(switches, before)
-    ctx.has_bias = bias is not None
-    keeps = _layer(ctx.layer).keeps.output
-    ctx.save_for_backward(input, weight, results if keeps else results.new_empty(0), switches, before)
+    geometry, activation, _ = ctx.layer
+    keep = keeps(_problem(weight, geometry, activation)).output
+    ctx.save_for_backward(input, weight, results if keep else results.new_empty(0), switches, before)
 
 
 def _differentiate(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     input, weight, *saved = ctx.saved_tensors
     needs = list(ctx.needs_input_grad[:3])
-    asked = iter(_block_backward(gradient, input, weight, saved, ctx.layer, needs))
-    return (*(next(asked) if needed else None for needed in needs), None, None, None)
+    asked = iter(_block_backward(gradient, input, weight, saved, *ctx.layer, needs))
+    return (*(next(asked) if needed else None for needed in needs), *(None,) * 5)
 
 
 _block.register_autograd(_differentiate, setup_context=_remember)

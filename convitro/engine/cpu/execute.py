@@ -96,26 +96,30 @@ class Executor:
                 self._prepared.popitem(last=False)
         return found
 
-    def empty(self, input: Tensor, weight: Tensor, saves: Saves) -> tuple[Tensor, Tensor, Tensor]:
-        """Tensors like those of a forward pass, without values; of no size for what is not saved."""
-        shape = (input.shape[0], weight.shape[0], *self.block.output_size(*input.shape[2:]))
-        beside, before = channels_last(shape), torch.promote_types(input.dtype, torch.float32)
-        output = input.new_empty_strided(shape, output_strides(shape, input.stride(), weight.stride()))
-        switches = input.new_empty_strided(shape, beside, dtype=torch.uint8) if saves.switches else None
-        numbers = input.new_empty_strided(shape, beside, dtype=before) if saves.before else None
-        nothing = input.new_empty(0)
-        return output, nothing if switches is None else switches, nothing if numbers is None else numbers
 
-    def empty_gradients(self, input: Tensor, weight: Tensor, needs: Needs) -> list[Tensor]:
-        """Tensors like those of a backward pass that are asked for, without values."""
-        gradients = []
-        if needs.input:
-            gradients.append(input.new_empty_strided(input.shape, channels_last(input.shape)))
-        if needs.weight:
-            gradients.append(torch.empty_like(weight))
-        if needs.bias:
-            gradients.append(weight.new_empty(weight.shape[0]))
-        return gradients
+def empty_results(
+    block: BlockProblem, input: Tensor, weight: Tensor, saves: Saves
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Tensors like those of a forward pass, without values; of no size for what is not saved."""
+    shape = (input.shape[0], weight.shape[0], *block.output_size(*input.shape[2:]))
+    beside, before = channels_last(shape), torch.promote_types(input.dtype, torch.float32)
+    output = input.new_empty_strided(shape, output_strides(shape, input.stride(), weight.stride()))
+    switches = input.new_empty_strided(shape, beside, dtype=torch.uint8) if saves.switches else None
+    numbers = input.new_empty_strided(shape, beside, dtype=before) if saves.before else None
+    nothing = input.new_empty(0)
+    return output, nothing if switches is None else switches, nothing if numbers is None else numbers
+
+
+def empty_gradients(input: Tensor, weight: Tensor, needs: Needs) -> list[Tensor]:
+    """Tensors like those of a backward pass that are asked for, without values."""
+    gradients = []
+    if needs.input:
+        gradients.append(input.new_empty_strided(input.shape, channels_last(input.shape)))
+    if needs.weight:
+        gradients.append(torch.empty_like(weight))
+    if needs.bias:
+        gradients.append(weight.new_empty(weight.shape[0]))
+    return gradients
 
 
 def key(input: Tensor, weight: Tensor, bias: Tensor | None) -> Any:

@@ -124,7 +124,7 @@ class InputGradient:
         gradient, pooled, switches = addresses
         for offset, convolver in self._parts:
             place = result.data_ptr() + offset
-            weights = packed(weight, convolver.packing, convolver.pack)
+            weights = packed(weight, convolver.packing, convolver.pack, trained=weight.requires_grad)
             if not convolver(gradient, weights, 0, place, 0, 0, pooled, switches):
                 direct = convolver.direct
                 weights = packed(weight, direct.packing, direct.pack)

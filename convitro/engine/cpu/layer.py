@@ -55,9 +55,12 @@ class Keeps(NamedTuple):
 
 
 def keeps(block: BlockProblem) -> Keeps:
-    """With relu a switch says also that its winner was not positive: one byte in place of the output."""
-    gates, saved = block.activation == "relu", ACTIVATIONS[block.activation].saves
-    return Keeps(block.pools or gates, saved == "input", saved == "output" and not gates)
+    """With relu a switch says also that its winner was not positive: one byte in place of the pooled output.
+
+    Without pooling the output tells as much, and costs nothing where the next layer keeps it as its input.
+    """
+    closes, saved = block.pools and block.activation == "relu", ACTIVATIONS[block.activation].saves
+    return Keeps(block.pools, saved == "input", saved == "output" and not closes)
 
 
 def sliding_of(block: BlockProblem, images: int, height: int, width: int) -> Sliding:
@@ -175,8 +178,10 @@ class Forward:
         strides = input_sizes(input.strides) | input_sizes(self.strides, "output")
         self.convolver = Convolver(request, strides, isa, team)
 
-    def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Results:
-        """The output, and what is saved."""
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, *, trained: bool = False
+    ) -> Results:
+        """The output, and what is saved; of a weight that is being trained nothing is remembered."""
         output = self._empty()
         switches = before = None
         if self.saves.switches:
@@ -184,7 +189,7 @@ class Forward:
         if self.saves.before:
             before = torch.empty_strided(self.shape, self.strides, dtype=self.before_dtype)
         places = [0 if tensor is None else tensor.data_ptr() for tensor in (output, switches, before)]
-        self._run(input, weight, bias, *places)
+        self._run(input, weight, bias, *places, trained=trained)
         return Results(output.contiguous() if self._planes else output, switches, before)
 
     def output(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -193,11 +198,14 @@ class Forward:
         self._run(input, weight, bias, output.data_ptr())
         return output.contiguous() if self._planes else output
 
-    def _run(self, input: Tensor, weight: Tensor, bias: Tensor | None, *places: int) -> None:
+    def _run(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, *places: int, trained: bool = False
+    ) -> None:
         convolver, start = self.convolver, input.data_ptr()
         if bias is not None and bias.stride() != (1,):
             bias = bias.contiguous()
         numbers = 0 if bias is None else bias.data_ptr()
-        if not convolver(start, packed(weight, convolver.packing, convolver.pack), numbers, *places):
+        weights = packed(weight, convolver.packing, convolver.pack, trained=trained)
+        if not convolver(start, weights, numbers, *places):
             convolver = convolver.direct
             convolver(start, packed(weight, convolver.packing, convolver.pack), numbers, *places)

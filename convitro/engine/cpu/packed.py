@@ -30,7 +30,9 @@ class _Entry:
 _entries: dict[int, _Entry] = {}
 
 
-def packed(weight: Tensor, packing: Any, pack: Callable[[Tensor], Tensor]) -> Tensor:
+def packed(
+    weight: Tensor, packing: Any, pack: Callable[[Tensor], Tensor], *, trained: bool = False
+) -> Tensor:
     """`pack(weight)`, or what it returned before if the weight was not changed since.
 
     Whatever changes a tensor in place, an optimiser's step above all, counts its version up; what goes around
@@ -40,8 +42,9 @@ def packed(weight: Tensor, packing: Any, pack: Callable[[Tensor], Tensor]) -> Te
         weight: any tensor.
         packing: names the order of the packed numbers.
         pack: makes them.
+        trained: a weight that is about to change: nothing is kept of it.
     """
-    if weight.is_inference():  # has no version
+    if trained or weight.is_inference():  # which has no version
         return pack(weight)
     entry = _entries.get(id(weight))
     if entry is None or not entry.fits(weight):
