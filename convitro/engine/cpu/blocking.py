@@ -8,8 +8,8 @@ from math import ceil, prod
 
 WINDOW_BYTES = 192 * 1024
 """A block's packed input should stay in the second-level cache."""
-SUMS_BYTES = 16 * 1024
-"""Its sums, for one block of filters, in the first."""
+SUMS_BYTES = 128 * 1024
+"""So should its sums for one block of filters, which are met less often."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def direct_layout(
     """The layout of the direct algorithm: runs of products along rows, channels innermost."""
     filters = tile.vectors * isa.lanes(8 * size_bytes)
     reduction = sliding.taps * sliding.channels
-    costs = _costs(sliding, tile, filters, reduction, sliding.channels, size_bytes)
+    costs = _costs(sliding, tile, (filters, size_bytes), (reduction, sliding.channels), access)
     block, length = best_block(sliding, costs, threads), run_length(sliding)
     window = access.input or _window_strides(sliding, block, sliding.channels)
     segments = _segments(sliding, window, length)
@@ -103,7 +103,7 @@ def depthwise_layout(
     """The layout for depthwise layers, channels side by side in the lanes: one run for a row of taps."""
     filters = tile.vectors * isa.lanes(8 * size_bytes)
     pitch = ceil(sliding.filters / filters) * filters
-    costs = _costs(sliding, tile, filters, sliding.taps, pitch, size_bytes)
+    costs = _costs(sliding, tile, (filters, size_bytes), (sliding.taps, pitch), access)
     block = best_block(sliding, costs, threads)
     window = access.input or _window_strides(sliding, block, pitch)
     segments = [tap * sliding.dilation[0] * window[1] for tap in range(sliding.kernel[0])]
@@ -115,15 +115,22 @@ def depthwise_layout(
     return replace(layout, access=access)
 
 
-def _costs(sliding: Sliding, tile: Tile, filters: int, reduction: int, pitch: int, size_bytes: int) -> Costs:
-    vectors = ceil(sliding.filters / filters) * tile.vectors
+def _costs(
+    sliding: Sliding, tile: Tile, filters: tuple[int, int], products: tuple[int, int], access: Access
+) -> Costs:
+    """What blocks cost; `filters` of a block and bytes of a number, `products` of a pixel and its pitch."""
+    (in_block, size_bytes), (reduction, pitch) = filters, products
+    vectors, whole = (
+        ceil(sliding.filters / in_block) * tile.vectors,
+        reduction * size_bytes * in_block <= PASS_BYTES,
+    )
     return Costs(
         pixel_rows=tile.rows,
         multiple=1,
         cycles=reduction * vectors / 2,
         weights=reduction * vectors * 2,
-        pixel_bytes=pitch * size_bytes,
-        sum_bytes=filters * size_bytes,
+        pixel_bytes=0 if access.input else pitch * size_bytes,
+        sum_bytes=32 if access.output and whole else in_block * size_bytes + 8,
     )
 
 

@@ -9,6 +9,9 @@ from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.vector import Number, Pointer, Value, Variable
 
 UNROLL = 4
+"""So many products are written into the body of a loop."""
+SHORT = 32
+"""So many or fewer are written without a loop."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def multiply(
             for v, (total, vector) in enumerate(zip(row, vectors, strict=True)):
                 total.value = (shared or here[v * lanes].load(lanes)).fma(vector, total.value)
 
-    whole = count - count % UNROLL if count > 2 * UNROLL else 0
+    whole = count - count % UNROLL if count > SHORT else 0
     if whole:
         with task.loop(0, whole, UNROLL) as i:
             if ahead is not None:
