@@ -27,6 +27,7 @@ class Row:
         least_ms: the roofline's limit for the direct algorithm; 0 where it has none.
         algorithm, plan: how ours did it, in a word and in full; empty where that was not asked.
         saved_bytes: by contender, what forward keeps for backward (training only).
+        own_bytes: the same without the inputs of layers.
     """
 
     suite: str
@@ -39,6 +40,7 @@ class Row:
     algorithm: str = ""
     plan: str = ""
     saved_bytes: dict[str, int] = field(default_factory=dict)
+    own_bytes: dict[str, int] = field(default_factory=dict)
 
     def ms(self, contender: str = OURS) -> float:
         """Median milliseconds of a contender; infinite where it was not timed."""

@@ -64,6 +64,12 @@ def figures(run: Run) -> list[str]:
     for row in run.rows:
         kept = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in row.saved_bytes.items())
         lines += [f"saved for backward, {row.name}: {kept}"] if kept else []
+        own = ", ".join(
+            f"{name} {row.own_bytes[name] / 1e6:.2f} MB"
+            for name, size in row.saved_bytes.items()
+            if row.own_bytes.get(name, size) != size
+        )
+        lines += [f"of these not inputs of layers, {row.name}: {own}"] if own else []
     return lines
 
 

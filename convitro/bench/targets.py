@@ -117,9 +117,10 @@ def _direct(run: Run) -> Iterator[Verdict]:
 
 def _memory(run: Run) -> Iterator[Verdict]:
     for row in run.rows:
-        ours, least = row.saved_bytes.get("convitro"), row.saved_bytes.get("torch")
-        if ours and least:
-            yield Verdict(f"saved for backward, {row.name}", ours / least, SAVED_SHARE, at_most=True)
+        ours, theirs = row.own_bytes.get("convitro"), row.own_bytes.get("torch")
+        if ours and theirs:
+            name = f"saved besides the layers' inputs, {row.name}"
+            yield Verdict(name, ours / theirs, SAVED_SHARE, at_most=True)
 
 
 def _figures(run: Run) -> Iterator[Verdict]:

@@ -62,21 +62,37 @@ class Step:
         self.gradients()
         self.optimizer.step()
 
-    def saved_bytes(self) -> int:
-        """What forward keeps for backward: every storage once, parameters not counted."""
+    def saved_bytes(self) -> tuple[int, int]:
+        """What forward keeps for backward, every storage once, without parameters; and without layers' inputs.
+
+        A layer's input is needed for its weight's gradient, whoever computes it; the rest is what a block's own
+        intermediates cost. A compiled model does not say what its layers' inputs are: there both are the same.
+        """
         kept: dict[int, torch.UntypedStorage] = {}
+        inputs: set[int] = set()
+
+        def note(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+            inputs.add(given[0].untyped_storage().data_ptr())
 
         def keep(tensor: Tensor) -> Tensor:
             storage = tensor.untyped_storage()
             kept[storage.data_ptr()] = storage
             return tensor
 
+        layers = [
+            layer for layer in self.model.modules() if isinstance(layer, (ConvBlock, nn.Conv2d, nn.Linear))
+        ]
+        within = {id(layer.conv) for layer in layers if isinstance(layer, ConvBlock)}
+        watched = [layer for layer in layers if id(layer) not in within] if self.call is self.model else []
+        handles = [layer.register_forward_pre_hook(note) for layer in watched]
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             loss = F.cross_entropy(self.call(self.images), self.labels)
-        own = {parameter.untyped_storage().data_ptr() for parameter in self.model.parameters()}
-        size = sum(storage.nbytes() for place, storage in kept.items() if place not in own)
+        for handle in handles:
+            handle.remove()
+        parameters = {parameter.untyped_storage().data_ptr() for parameter in self.model.parameters()}
+        sizes = {place: storage.nbytes() for place, storage in kept.items() if place not in parameters}
         del loss
-        return size
+        return sum(sizes.values()), sum(size for place, size in sizes.items() if place not in inputs)
 
 
 def measure_training(
@@ -119,6 +135,7 @@ def _measured(batch: int, wanted: dict[str, str], threads: int, budget_s: float)
     runners: dict[str, Runner] = {}
     refused: dict[str, str] = {}
     saved: dict[str, int] = {}
+    own: dict[str, int] = {}
     for name, build in steps(batch):
         alone = name == "convitro 1 thread"
         if name not in wanted or (alone and threads == 1):
@@ -129,10 +146,10 @@ def _measured(batch: int, wanted: dict[str, str], threads: int, budget_s: float)
             refused[name] = step
             continue
         runners[name] = Runner(step, (time.perf_counter() - start) * 1e3, 1 if alone else threads)
-        saved[name] = step.saved_bytes()
+        saved[name], own[name] = step.saved_bytes()
     timings = interleaved(runners, budget_s)
     name, shape = f"small_vgg b{batch}", f"{batch},3,32,32"
-    return Row("train", TRAINING, name, shape, timings, refused, saved_bytes=saved)
+    return Row("train", TRAINING, name, shape, timings, refused, saved_bytes=saved, own_bytes=own)
 
 
 def checked(build: Callable[[], Step], expected: list[Tensor]) -> Step | str:
