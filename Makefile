@@ -10,9 +10,10 @@ PIP      := $(BIN)/python -m pip --disable-pip-version-check --require-virtualen
 SOURCES  := convitro tests examples tools
 EXPLORER := $(VENV)/.explorer-installed
 TESTS    := $(VENV)/.tests-installed
+BENCH    := $(VENV)/.bench-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help explore test check format screenshots chromium clean
+.PHONY: help explore test test-all check format bench screenshots chromium clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -24,6 +25,9 @@ explore: $(EXPLORER)  ## open the embedded network in the browser (ARGS="my_nets
 test: $(TESTS) chromium  ## run all tests (ARGS="-k pictures" for some of them)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
+test-all: $(TESTS) chromium  ## the same with thousands of random layers instead of a few (an hour)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --hypothesis-profile thorough $(ARGS)
+
 check: $(TESTS)  ## formatting, lint, types, layer order, documentation
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
@@ -33,6 +37,12 @@ check: $(TESTS)  ## formatting, lint, types, layer order, documentation
 format: $(TESTS)  ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+bench: $(BENCH)  ## measure everything against its peers and write docs/speed.md (an hour, on a quiet machine)
+	$(BIN)/convitro bench --threads 1 --output benchmarks/results/one-thread.json
+	$(BIN)/convitro bench --threads 2 --output benchmarks/results/two-threads.json
+	$(BIN)/convitro bench --report benchmarks/results/one-thread.json \
+		--report benchmarks/results/two-threads.json --page docs/speed.md
 
 screenshots: $(TESTS) chromium  ## take the pictures that the README shows
 	$(BIN)/python tools/screenshots.py
@@ -50,6 +60,10 @@ $(EXPLORER): pyproject.toml constraints.txt | $(BIN)/python
 $(TESTS): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[explorer,test]'
 	@touch $@ $(EXPLORER)
+
+$(BENCH): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
 
 chromium: $(TESTS)
 	@tools/ensure-chromium "$(BIN)/playwright"
