@@ -104,10 +104,14 @@ def empty_results(
     shape = (input.shape[0], weight.shape[0], *block.output_size(*input.shape[2:]))
     beside, before = channels_last(shape), torch.promote_types(input.dtype, torch.float32)
     output = input.new_empty_strided(shape, output_strides(shape, input.stride(), weight.stride()))
-    switches = input.new_empty_strided(shape, beside, dtype=torch.uint8) if saves.switches else None
-    numbers = input.new_empty_strided(shape, beside, dtype=before) if saves.before else None
-    nothing = input.new_empty(0)
-    return output, nothing if switches is None else switches, nothing if numbers is None else numbers
+    switches = input.new_empty_strided(shape, beside, dtype=torch.uint8)
+    numbers = input.new_empty_strided(shape, beside, dtype=before)
+    # what is not saved becomes two tensors, not the same one twice: PyTorch asks which results share memory
+    return (
+        output,
+        switches if saves.switches else input.new_empty(0),
+        numbers if saves.before else input.new_empty(0),
+    )
 
 
 def empty_gradients(input: Tensor, weight: Tensor, needs: Needs) -> list[Tensor]:
