@@ -17,7 +17,7 @@ BENCH    := $(VENV)/.bench-installed
 .DELETE_ON_ERROR:
 
 help:  ## this list
-	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 explore: $(EXPLORER)  ## open the embedded network in the browser (ARGS="my_nets:net --image cat.png")
 	@$(BIN)/convitro explore $(ARGS)
