@@ -1,11 +1,15 @@
-"""What all tests share: one thread each, the same seed, and the optional folder of real data."""
+"""What all tests share: one thread, one seed, a cache of kernels, the optional folder of real data."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+import tests.profiles
+
+tests.profiles.register()
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -13,6 +17,17 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared"
 def one_thread() -> None:
     """Several test processes run side by side; more threads each would only fight."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Kernels that tests compile are kept in a folder of this run, which all its processes share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVITRO_CACHE_DIR", str(folder / "cache"))
+        yield
 
 
 @pytest.fixture(autouse=True)
