@@ -23,6 +23,7 @@ class Sliding:
         top, left: rows and columns of zeros before the input.
         rows, columns: of the convolution.
         pool, pool_stride: rows and columns of the pooling windows.
+        beside: how many channels a filter sees, those around its own lane; 0 for all of them.
     """
 
     images: int
@@ -40,6 +41,7 @@ class Sliding:
     columns: int
     pool: tuple[int, int] = (1, 1)
     pool_stride: tuple[int, int] = (1, 1)
+    beside: int = 0
 
     @property
     def pooled(self) -> tuple[int, int]:
@@ -48,6 +50,11 @@ class Sliding:
             (self.rows - self.pool[0]) // self.pool_stride[0] + 1,
             (self.columns - self.pool[1]) // self.pool_stride[1] + 1,
         )
+
+    @property
+    def reduction(self) -> int:
+        """Products of a result."""
+        return self.taps * (self.beside or self.channels)
 
     @property
     def padded(self) -> bool:

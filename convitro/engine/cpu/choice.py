@@ -12,7 +12,7 @@ ALGORITHMS = ("depthwise", "winograd", "direct")
 def reasons(sliding: Sliding, element: str) -> dict[str, list[str]]:
     """Why each algorithm should not compute this convolution; the first without reasons is the one to take."""
     return {
-        "depthwise": depthwise_reasons(sliding),
+        "depthwise": beside_reasons(sliding),
         "winograd": winograd_reasons(sliding, element),
         "direct": [],
     }
@@ -29,11 +29,22 @@ def impossible(algorithm: str, sliding: Sliding) -> list[str]:
     apart = (sliding.stride, sliding.dilation) != ((1, 1), (1, 1))
     if algorithm == "winograd" and (apart or sliding.kernel not in SQUARES):
         return [f"winograd's algorithm is for kernels of {KERNELS} with stride 1 and dilation 1"]
-    return depthwise_reasons(sliding) if algorithm == "depthwise" else []
+    return beside_reasons(sliding) if algorithm == "depthwise" else []
+
+
+BESIDE = (1, 2, 4)
+"""Groups of so many channels can share the lanes of a vector."""
+
+
+def beside_reasons(sliding: Sliding) -> list[str]:
+    """Why groups cannot lie side by side in the lanes of a vector."""
+    if sliding.channels == sliding.filters and sliding.channels in BESIDE and sliding.groups > 1:
+        return []
+    return [
+        f"a group has {sliding.channels} channels and {sliding.filters} filters, not as many and at most 4"
+    ]
 
 
 def depthwise_reasons(sliding: Sliding) -> list[str]:
-    """Why channels cannot lie side by side in the lanes of a vector."""
-    if sliding.channels == sliding.filters == 1 and sliding.groups > 1:
-        return []
-    return ["a filter sees more than its own channel, or a channel has several filters"]
+    """Why single channels cannot."""
+    return beside_reasons(sliding) if sliding.channels == 1 else ["a filter sees more than its own channel"]

@@ -45,6 +45,7 @@ class Convolution:
         bias: dtype of the bias, None without one.
         reads: whether the kernel reads the input itself, see `layout.Access`; else windows of it are packed.
         writes: whether sums are finished in registers.
+        beside: for "depthwise" how many channels a filter sees.
         taps: rows and columns of the filters, for Winograd's algorithm only.
     """
 
@@ -57,6 +58,7 @@ class Convolution:
     bias: str | None = None
     reads: bool = False
     writes: bool = False
+    beside: int = 0
     taps: int = 3
 
     @property
@@ -162,7 +164,7 @@ def _filters(
             results = task.pointer("output", ELEMENTS[kernel.epilogue.element]), origin
             winograd.accumulate(task, kernel.scheme, weights, (biases, sums, scratch), results)
         else:
-            lanes = kernel.algorithm == "depthwise"
+            lanes = kernel.beside
             numbers = window[part * filters] if lanes else window
             finish = partial(finish_tile, task, kernel.epilogue, origin) if kernel.writes else None
             places = (numbers, weights, biases, sums)

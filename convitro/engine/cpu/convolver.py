@@ -74,9 +74,12 @@ class Convolver:
 
     def __init__(self, request: Request, strides: Mapping[str, int], isa: Isa, team: int) -> None:
         self.request, self._arguments = request, (strides, isa, team)
+        if request.algorithm == "depthwise" and not _fits_lanes(request, isa):
+            self.request = request = replace(request, algorithm="direct")
         view, given = request.weight, {}
-        if request.algorithm == "depthwise":  # what was a group is a lane
-            view, given = replace(view, filter=view.group), {"channels": 1}
+        if request.algorithm == "depthwise":  # what was a group is a lane, or a few
+            channels = request.sliding.channels
+            view, given = replace(view, filter=view.group // channels), {"channels": channels}
         access = functools.partial(_access, request, strides, isa)
         sliding, self.tile, self.layout = arranged(
             request.sliding, request.algorithm, request.dtype, isa, team, access
@@ -91,6 +94,7 @@ class Convolver:
             request.epilogue,
             request.bias,
             *self.layout.access.uses,
+            beside=sliding.beside,
             taps=sliding.kernel[0] if request.algorithm == "winograd" else 0,
         )
         convolve = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
@@ -207,12 +211,20 @@ def _steps(strides: Mapping[str, int], tensor: str) -> tuple[int, int, int]:
 
 
 def across_lanes(sliding: Sliding) -> Sliding:
-    """A depthwise layer with its channels side by side, as one group."""
-    return replace(sliding, channels=sliding.groups, filters=sliding.groups, groups=1)
+    """A layer of small groups, each with as many filters as channels, side by side as one group."""
+    filters = sliding.groups * sliding.filters
+    return replace(sliding, channels=filters, filters=filters, groups=1, beside=sliding.channels)
+
+
+def _fits_lanes(request: Request, isa: Isa) -> bool:
+    """Whether vectors hold whole groups, and the filters of all groups follow each other in the weight."""
+    channels, view = request.sliding.channels, request.weight
+    lanes = isa.lanes(8 * DTYPES[request.dtype].itemsize)
+    return channels == 1 or (lanes % channels == 0 and view.group == channels * view.filter)
 
 
 def _length(algorithm: str, sliding: Sliding) -> int:
     """How many products a kernel is compiled to do in a row."""
     if algorithm == "depthwise":
-        return sliding.kernel[1]
+        return sliding.kernel[1] * sliding.beside
     return sliding.channels if algorithm == "winograd" else run_length(sliding)

@@ -21,7 +21,7 @@ def accumulate(
     length: int,
     places: tuple[Pointer, Pointer, Pointer, Pointer],
     *,
-    lanes: bool = False,
+    lanes: int = 0,
     finish: Finish | None = None,
 ) -> None:
     """The sums of all pixels of a block for one block of filters.
@@ -35,7 +35,7 @@ def accumulate(
         places: the input, in which the tables "pixels" and "segments" say where things lie; the weights
             [segment][length][filters]; the biases, which the sums begin with; and memory for the sums
             [pixel][filters]. Rows of the last tile that no pixel needs are written too.
-        lanes: whether a channel meets only the filter in its own lane (a depthwise layer).
+        lanes: how many channels a filter sees, those around its own lane (1 in a depthwise layer); 0 for all.
         finish: what to do with the results; without it they are left in the memory for the sums.
     """
     (window, weights, bias, sums), filters = places, tile.vectors * task.width
@@ -54,7 +54,7 @@ def accumulate(
             at = segments[segment].load()
             numbers = [start[at] for start in starts]
             run = weights[segment * (length * filters)]
-            multiply(held, numbers, run, length, steps=(step, filters), broadcast=not lanes)
+            multiply(held, numbers, run, length, steps=(step, filters), lanes=lanes)
         _leave(task, held, here, (pixel, first + in_pass < total), finish)
 
 

@@ -67,8 +67,11 @@ def direct_tile(sliding: Sliding, isa: Isa, lanes: int) -> Tile:
     Short sums are worth finishing in registers, with whole windows of the pooling in a tile; long ones want
     as many accumulators as there can be.
     """
-    tile, window = best_tile(isa, ceil(sliding.filters / lanes)), prod(sliding.pool)
-    if sliding.pools_apart and window <= tile.rows and sliding.taps * sliding.channels <= SHORT:
+    vectors = (
+        1 if sliding.beside > 1 else ceil(sliding.filters / lanes)
+    )  # the others hold the channels around
+    tile, window = best_tile(isa, vectors), prod(sliding.pool)
+    if sliding.pools_apart and window <= tile.rows and sliding.reduction <= SHORT:
         return Tile(tile.rows - tile.rows % window, tile.vectors)
     return tile
 
@@ -85,7 +88,7 @@ def direct_layout(
 ) -> Layout:
     """The layout of the direct algorithm: runs of products along rows, channels innermost."""
     filters = tile.vectors * isa.lanes(8 * size_bytes)
-    reduction = sliding.taps * sliding.channels
+    reduction = sliding.reduction
     costs = _costs(sliding, tile, (filters, size_bytes), (reduction, sliding.channels), access)
     block, length = best_block(sliding, costs, threads), run_length(sliding)
     window = access.input or _window_strides(sliding, block, sliding.channels)
@@ -100,15 +103,15 @@ def direct_layout(
 def depthwise_layout(
     sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int, access: Access = PACKED
 ) -> Layout:
-    """The layout for depthwise layers, channels side by side in the lanes: one run for a row of taps."""
+    """The layout for channels side by side in the lanes, each met by few filters: one run for a row of taps."""
     filters = tile.vectors * isa.lanes(8 * size_bytes)
     pitch = ceil(sliding.filters / filters) * filters
-    costs = _costs(sliding, tile, (filters, size_bytes), (sliding.taps, pitch), access)
+    costs = _costs(sliding, tile, (filters, size_bytes), (sliding.reduction, pitch), access)
     block = best_block(sliding, costs, threads)
     window = access.input or _window_strides(sliding, block, pitch)
     segments = [tap * sliding.dilation[0] * window[1] for tap in range(sliding.kernel[0])]
-    sizes = _sums(segments, sliding.kernel[1] * filters * size_bytes)
-    sizes |= {"weights_in_block": sliding.taps * filters, "tap_step": sliding.dilation[1] * window[2]}
+    sizes = _sums(segments, sliding.kernel[1] * sliding.beside * filters * size_bytes)
+    sizes |= {"weights_in_block": sliding.reduction * filters, "tap_step": sliding.dilation[1] * window[2]}
     sizes["expected_cycles"] = round(costs.of(block, sliding, threads))
     tables = {"segments": segments} | _pixel_tables(sliding, block, tile, window, access)
     layout = _finished(sliding, block, pitch, (filters, size_bytes), tables, sizes)
