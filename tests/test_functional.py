@@ -99,6 +99,7 @@ def test_the_first_of_equal_pixels_wins() -> None:
         torch.ones(1, 1, 4, 4), torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1), return_switches=True
     )
     assert maps[0, :, 0, 0].tolist() == [1.0, 0.0]
+    assert switches is not None
     assert not switches.any()
 
 

@@ -63,10 +63,11 @@ class Step:
         self.optimizer.step()
 
     def saved_bytes(self) -> tuple[int, int]:
-        """What forward keeps for backward, every storage once, without parameters; and without layers' inputs.
+        """What forward keeps for backward, every storage once, without parameters; and without inputs.
 
-        A layer's input is needed for its weight's gradient, whoever computes it; the rest is what a block's own
-        intermediates cost. A compiled model does not say what its layers' inputs are: there both are the same.
+        A layer's input is needed for its weight's gradient, whoever computes it; the rest is what a block's
+        own intermediates cost. A compiled model does not say what its layers' inputs are: there both are the
+        same.
         """
         kept: dict[int, torch.UntypedStorage] = {}
         inputs: set[int] = set()

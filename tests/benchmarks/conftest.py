@@ -44,7 +44,8 @@ def run() -> Run:
             "net b32",
             "32,3,32,32",
             {"convitro": timing(1.0), "torch": timing(2.5)},
-            saved_bytes={"convitro": 100, "torch": 1000},
+            saved_bytes={"convitro": 500, "torch": 1400},
+            own_bytes={"convitro": 100, "torch": 1000},
         ),
     ]
     machine = {"processor": "a processor", "isa": "avx2", "cores": 2, "versions": {"torch": "2.13.0"}}

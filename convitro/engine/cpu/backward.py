@@ -1,4 +1,4 @@
-"""The gradients of a block on one shape of input: a convolution for the input, a kernel for the parameters."""
+"""The gradients of a block on one shape of input: a convolution for the input, one for parameters."""
 
 from __future__ import annotations
 

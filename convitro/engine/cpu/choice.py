@@ -10,7 +10,7 @@ ALGORITHMS = ("depthwise", "winograd", "direct")
 
 
 def reasons(sliding: Sliding, element: str) -> dict[str, list[str]]:
-    """Why each algorithm should not compute this convolution; the first without reasons is the one to take."""
+    """Why each algorithm should not compute this convolution; the first without reasons is taken."""
     return {
         "depthwise": beside_reasons(sliding),
         "winograd": winograd_reasons(sliding, element),

@@ -1,4 +1,4 @@
-"""A convolution kernel with its packed weights: what a layer's forward pass and its input gradient both are."""
+"""A convolution kernel with its packed weights: what a forward pass and an input gradient both are."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Request:
 
 
 class Convolver:
-    """Both kernels of a convolution, the one that packs the weights and the one that convolves, with their sizes.
+    """Both kernels of a convolution, that which packs the weights and that which convolves, with their sizes.
 
     Args:
         request: what to do.
@@ -108,7 +108,7 @@ class Convolver:
 
     @functools.cached_property
     def direct(self) -> Convolver:
-        """The same by the direct algorithm, for numbers that Winograd's would spread: infinities above all."""
+        """The same by the direct algorithm, for numbers that Winograd's would spread, such as infinities."""
         return Convolver(replace(self.request, algorithm="direct"), *self._arguments)
 
     def _packing(self, isa: Isa) -> jit.Compiled:

@@ -122,7 +122,8 @@ def output_strides(shape: Sequence[int], input: Sequence[int], weight: Sequence[
         shape: (N, C_out, H, W).
         input, weight: the strides of both.
     """
-    beside = any(channel < column or channel == column == 1 < row for _, channel, row, column in (input, weight))
+    both = (input, weight)
+    beside = any(channel < column or channel == column == 1 < row for _, channel, row, column in both)
     _, channels, rows, columns = shape
     return channels_last(shape) if beside else (channels * rows * columns, rows * columns, columns, 1)
 

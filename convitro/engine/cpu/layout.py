@@ -103,7 +103,7 @@ def direct_layout(
 def depthwise_layout(
     sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int, access: Access = PACKED
 ) -> Layout:
-    """The layout for channels side by side in the lanes, each met by few filters: one run for a row of taps."""
+    """The layout for channels side by side in the lanes, each met by few filters: a run for a row of taps."""
     filters = tile.vectors * isa.lanes(8 * size_bytes)
     pitch = ceil(sliding.filters / filters) * filters
     costs = _costs(sliding, tile, (filters, size_bytes), (sliding.reduction, pitch), access)

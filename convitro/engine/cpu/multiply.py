@@ -51,8 +51,8 @@ def multiply(
         weights: the vectors of the other side.
         count: how many products each accumulator gets; known when the kernel is written.
         steps: how far numbers and weights advance from one product to the next.
-        lanes: 0 where one number of a row meets a whole vector of weights. Else a row has a number for each lane,
-            and so many products follow each other with those of the lanes around, before it advances.
+        lanes: 0 where one number of a row meets a whole vector of weights. Else a row has a number for each
+            lane, and so many products follow each other with those of the lanes around, before it advances.
         ahead: written into the loop, once for `UNROLL` products: what to fetch early.
     """
     task, width = weights.kernel, sums[0][0].type.count

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import Tensor
 
-
 SAMPLE = 16
 """So many numbers are compared."""
 

@@ -33,7 +33,7 @@ def _real(value: Value, dtype: Any) -> Value:
 
 
 def fill_zeros(task: Task, place: Pointer, count: Value) -> None:
-    """Zeros from `place` on; up to a vector more than `count`, which the caller overwrites or has to spare."""
+    """Zeros from `place` on; up to a vector more than `count`, which the caller overwrites or can spare."""
     with task.loop(0, count, task.width) as i:
         place[i].store(task.zero(place.element))
 
@@ -44,8 +44,8 @@ class TensorSource:
 
     Attributes:
         element: "float32", "float64" or "bfloat16".
-        layout: "dense" (the channels of a pixel follow each other, and so do the pixels of a row), "channels" (the
-            channels follow each other), "planar" (the pixels of a row do) or "strided" (nothing does).
+        layout: "channels" (the channels of a pixel follow each other), "planar" (the pixels of a row do) or
+            "strided" (nothing does).
         clean: whether what lies between the channels of a pixel and its pitch becomes zero, or anything.
 
     Its sizes are the strides input_image, input_row, input_column, input_channel, and height and width.
@@ -81,9 +81,6 @@ class TensorSource:
             fill_zeros(task, row[right * pitch], (columns - right) * pitch)
         with task.when(right <= left):
             fill_zeros(task, row, columns * pitch)
-
-    def _copy_dense(self, task: Task, to: Pointer, start: Pointer, pixels: Value) -> None:
-        self._copy_run(task, to, start, pixels * task.size("pitch"))
 
     def _copy_channels(self, task: Task, to: Pointer, start: Pointer, pixels: Value) -> None:
         channels, pitch = task.size("channels"), task.size("pitch")
