@@ -52,7 +52,7 @@ def test_every_promise_is_judged(run: Run) -> None:
         "2 threads against one, geometric mean": (2.0, True),
         "roofline of direct kernels, geometric mean of 1": (0.9, True),
         "roofline of direct kernels, lowest (win b1)": (0.9, True),
-        "saved for backward, net b32": (0.1, True),
+        "saved besides the layers' inputs, net b32": (0.1, True),
         "import": (0.3, False),
     }
 
