@@ -81,6 +81,7 @@ def conv2d(
     Source: own; the sum is the cross-correlation of torch.nn.functional.conv2d.
 
     Example:
+        >>> import torch
         >>> image = torch.tensor([1.0, 100.0, 10000.0]).reshape(1, 3, 1, 1).expand(1, 3, 3, 3)
         >>> conv2d(image, torch.ones(1, 3, 2, 2))[0, 0, 0, 0]
         tensor(40404.)
@@ -153,6 +154,7 @@ def conv_block(
     Source: own.
 
     Example:
+        >>> import torch
         >>> image = torch.arange(16.0).reshape(1, 1, 4, 4)
         >>> maps, switches = conv_block(image, torch.ones(1, 1, 1, 1), return_switches=True)
         >>> maps.flatten().tolist(), switches.flatten().tolist()

@@ -58,6 +58,7 @@ def use_algorithm(algorithm: str) -> Iterator[None]:
         ArgumentError: an unknown algorithm.
 
     Example:
+        >>> import convitro
         >>> with use_algorithm("direct"):
         ...     convitro.functional.conv2d(torch.ones(1, 8, 6, 6), torch.ones(8, 8, 3, 3)).shape
         torch.Size([1, 8, 4, 4])
