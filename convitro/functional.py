@@ -58,8 +58,8 @@ def conv2d(
         combine: multiply, add, subtract, squared_difference, absolute_difference or minimum.
         padding_mode: zeros, reflect, replicate or circular.
         algorithm: "auto", or one by name: "direct", "winograd" (square kernels of 2 to 5 rows, stride 1) and
-            "depthwise" (one, two or four channels in a group, as many filters) are the engine's kernels for the
-            CPU, "aten" is PyTorch's convolution, "reference" computes any operator.
+            "depthwise" (one, two or four channels in a group, as many filters) are the engine's kernels for
+            the CPU, "aten" is PyTorch's convolution, "reference" computes any operator.
 
     Returns:
         (N, C_out, H_out, W_out), without N if the input has none; for "none" C_out * C_in/groups maps, that
@@ -73,9 +73,9 @@ def conv2d(
         DtypeError: input and weight differ in dtype, or an operator that needs floating point got none.
         UnsupportedError: the algorithm asked for cannot compute this operator.
 
-    Accuracy: float32 and bfloat16 are summed in float32, float64 in float64. "direct": the rounding of a plain
-        sum. "winograd": a few times that of "direct" (maximum about 2e-5 where outputs are of size 1), within
-        the bound in `convitro.engine.cpu.winograd`; where a result would not be finite "direct"
+    Accuracy: float32 and bfloat16 are summed in float32, float64 in float64. "direct": the rounding of a
+        plain sum. "winograd": a few times that of "direct" (maximum about 2e-5 where outputs are of size 1),
+        within the bound in `convitro.engine.cpu.winograd`; where a result would not be finite "direct"
         decides, so that no infinity spreads. "aten" as PyTorch's; the reference folds items one by one.
 
     Source: own; the sum is the cross-correlation of torch.nn.functional.conv2d.

@@ -254,6 +254,7 @@ def plain(sliding: Sliding) -> Sliding:
 
 
 def block_count(sliding: Sliding, block: Block) -> int:
+    """How many blocks of this size cover the pixels of a convolution."""
     totals = (sliding.images, sliding.rows, sliding.columns)
     sizes = (block.images, block.rows, block.columns)
     return prod(ceil(total / size) for total, size in zip(totals, sizes, strict=True))
