@@ -35,23 +35,6 @@ def aten_reasons(operator: Operator) -> list[str]:
     return reasons
 
 
-def conv2d(
-    problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor, bias: Tensor | None
-) -> Tensor:
-    """The layer by PyTorch's convolution: the mean is the sum with the weights divided by n.
-
-    Args:
-        problem: the geometry, padded with zeros.
-        operator: one without `aten_reasons`, and not "none".
-        input, weight, bias: as for torch.nn.functional.conv2d.
-
-    Source: own.
-    """
-    if operator.aggregation.name == "mean":
-        weight = weight / problem.channels_per_filter
-    return convolve(problem, input, weight, bias)
-
-
 def convolve(problem: ConvProblem, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """PyTorch's convolution, whose padding may differ from side to side."""
     top, bottom, left, right = problem.padding

@@ -20,6 +20,7 @@ from convitro.engine.cpu.layer import Keeps, Saves, keeps
 from convitro.geometry import BlockProblem, ConvProblem
 
 PLAIN = (Tensor, torch.nn.Parameter)
+"""Kinds of tensors that may skip PyTorch's dispatcher."""
 
 
 class Layer:

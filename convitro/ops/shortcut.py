@@ -14,9 +14,8 @@ from torch.autograd import forward_ad
 
 import convitro.engine.cpu.execute as execute
 from convitro.engine.cpu.layer import Saves
-from convitro.ops.block import Layer, apply
+from convitro.ops.block import PLAIN, Layer, apply
 
-PLAIN = (Tensor, torch.nn.Parameter)
 KEPT = 4096
 _shortcuts: dict[Any, Shortcut] = {}
 
