@@ -194,7 +194,9 @@ def inputs(dtype: str) -> Array:
 def test_activations_are_torchs(activation: str, dtype: str, name: str) -> None:
     numbers = inputs(dtype)
     got = mapped(name, ACTIVATIONS[activation].apply, numbers)
-    assert_as_torch(got, TORCH[activation](torch.from_numpy(numbers)), numbers)
+    # in float64: with AVX-512 torch's gelu of a float32 infinity is NaN
+    expected = TORCH[activation](torch.from_numpy(numbers).double())
+    assert_as_torch(got, expected.to(torch.from_numpy(numbers).dtype), numbers)
 
 
 @here

@@ -54,9 +54,10 @@ def test_activation_and_pooling_of_special_numbers_are_pytorchs(
     ours, switches = functional.conv_block(
         input, weight, groups=9, activation=activation, pool=pool, pool_stride=step, return_switches=True
     )
-    maps = functional.ACTIVATIONS[activation]()(input)
+    # in float64: with AVX-512 torch's gelu of a float32 infinity is NaN
+    maps = functional.ACTIVATIONS[activation]()(input.double())
     theirs, indices = F.max_pool2d(maps, pool, step, return_indices=True) if pool else (maps, None)
-    torch.testing.assert_close(ours, theirs, equal_nan=True)
+    torch.testing.assert_close(ours, theirs.float(), equal_nan=True)
     if indices is None:
         indices = torch.arange(36).view(6, 6).expand(theirs.shape)
     else:

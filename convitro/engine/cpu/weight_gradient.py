@@ -149,7 +149,7 @@ def _sum_item(task: Task, kernel: WeightGradient, memory: Memory, item: tuple[Va
         _pack_gradient(task, kernel, memory.gradient, block, filters * task.size("dz_channels"))
         if kernel.bias is not None:
             with task.when(channels.equals(0)):
-                _sum_biases(task, memory.gradient, biases, block.pixels)
+                _sum_biases(task, memory.gradient, biases, block)
         if kernel.weight is not None:
             _pack_input(task, kernel, memory.window, block, first_channel)
             numbers = (memory.window, memory.gradient, sums)
@@ -189,26 +189,34 @@ def _pack_input(task: Task, kernel: WeightGradient, to: Pointer, block: Block, c
         kernel.source.pack_row(task, to[(i * rows + row) * pitch], (image + i, y + row, x), channel)
 
 
-def _sum_biases(task: Task, gradient: Pointer, biases: Pointer, pixels: Value) -> None:
+def _sum_biases(task: Task, gradient: Pointer, biases: Pointer, block: Block) -> None:
     """Add all pixels of a block to the sums of the bias; the last vectors may lie behind the filters."""
-    pitch, lanes = task.size("dz_pitch"), task.width
-    whole = pixels - pixels % CHAINS
-    with task.loop(0, task.size("biases_in_item"), 2 * lanes) as first:
-        parts = (first, first + lanes)
-        chains = [[task.variable(task.zero(task.dtype)) for _ in parts] for _ in range(CHAINS)]
+    images, rows, columns = block.counts
+    pitch, room = task.size("dz_pitch"), task.size("block_columns")
+    dense = columns.equals(room)  # else rows end early, and are summed one by one
+    lines, length = dense.choose(task.index(1), images * rows), dense.choose(block.pixels, columns)
+    with task.loop(0, lines) as line, task.loop(0, task.size("biases_in_item"), 2 * task.width) as first:
+        _sum_line(task, gradient[line * room * pitch + first], biases[first], length)
 
-        def add(pixel: Value, chain: list[Variable]) -> None:
-            for part, total in zip(parts, chain, strict=True):
-                total.value = total.value + gradient[pixel * pitch + part].load(lanes)
 
-        with task.loop(0, whole, CHAINS) as pixel:
-            for i, chain in enumerate(chains):
-                add(pixel + i, chain)
-        with task.loop(whole, pixels) as pixel:
-            add(pixel, chains[0])
-        for part, (a, b, c, d) in zip(parts, zip(*chains, strict=True), strict=True):
-            total = (a.value + b.value) + (c.value + d.value)
-            biases[part].store(biases[part].load(lanes) + total)
+def _sum_line(task: Task, pixels: Pointer, biases: Pointer, count: Value) -> None:
+    """Add two vectors of `count` pixels that follow each other."""
+    pitch, parts = task.size("dz_pitch"), (0, task.width)
+    whole = count - count % CHAINS
+    chains = [[task.variable(task.zero(task.dtype)) for _ in parts] for _ in range(CHAINS)]
+
+    def add(pixel: Value, chain: list[Variable]) -> None:
+        for part, total in zip(parts, chain, strict=True):
+            total.value = total.value + pixels[pixel * pitch][part].load(task.width)
+
+    with task.loop(0, whole, CHAINS) as pixel:
+        for i, chain in enumerate(chains):
+            add(pixel + i, chain)
+    with task.loop(whole, count) as pixel:
+        add(pixel, chains[0])
+    for part, (a, b, c, d) in zip(parts, zip(*chains, strict=True), strict=True):
+        total = (a.value + b.value) + (c.value + d.value)
+        biases[part].store(biases[part].load(task.width) + total)
 
 
 def _sum_units(
