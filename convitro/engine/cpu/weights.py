@@ -65,7 +65,7 @@ class WeightView:
         }
 
 
-def packing(isa: Isa, dtype: str, element: str, filters: int) -> Program:
+def packing(isa: Isa, dtype: str, element: str, filters: int, *, by_channel: bool = False) -> Program:
     """Write the kernel that packs a weight: [group][filter block][row][column][channel][filter].
 
     Args:
@@ -73,11 +73,14 @@ def packing(isa: Isa, dtype: str, element: str, filters: int) -> Program:
         dtype: of the packed numbers, "float32" or "float64".
         element: of the weight.
         filters: in a block.
+        by_channel: [group][filter block][channel][row][column][filter] instead.
     """
-    return program(isa, ELEMENTS[dtype], POINTERS, lambda task: _write(task, ELEMENTS[element], filters))
+    return program(
+        isa, ELEMENTS[dtype], POINTERS, lambda task: _write(task, ELEMENTS[element], filters, by_channel)
+    )
 
 
-def _write(task: Task, element: ir.Type, filters: int) -> None:
+def _write(task: Task, element: ir.Type, filters: int, by_channel: bool) -> None:  # noqa: FBT001
     blocks, channels = task.size("filter_blocks"), task.size("channels")
     rows, columns = task.size("kernel_rows"), task.size("kernel_columns")
     begin, end = task.share(task.size("groups") * blocks)
@@ -94,7 +97,8 @@ def _write(task: Task, element: ir.Type, filters: int) -> None:
         ):
             tap = channel * task.size("weight_channel") + row * task.size("weight_row")
             source = start[tap + column * task.size("weight_column")]
-            to = packed[((row * columns + column) * channels + channel) * filters]
+            by_tap = (row * columns + column) * channels + channel
+            to = packed[((channel * rows + row) * columns + column if by_channel else by_tap) * filters]
             with task.loop(0, here) as i:
                 to[i].store(load_real(source[i * task.size("weight_filter")], task.dtype))
             with task.loop(here, filters) as i:

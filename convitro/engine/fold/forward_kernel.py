@@ -1,0 +1,234 @@
+"""The forward pass of an operator: for every pixel and filter, items are folded channel after channel.
+
+The state of a tile of pixels and filters stays in registers from the first channel to the last.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.ir as ir
+
+from convitro.engine.cpu.convolve import _decode, _origin, _pack_bias, _window
+from convitro.engine.cpu.finish import Origin, store_results
+from convitro.engine.cpu.isa import Isa
+from convitro.engine.cpu.jit import Program
+from convitro.engine.cpu.program import Task
+from convitro.engine.cpu.source import index_table
+from convitro.engine.cpu.vector import BYTE, INDEX, Kernel, Pointer, Value, Variable
+from convitro.engine.fold.item import Item
+from convitro.engine.fold.kernel import Cell, Fold, Tap, Weights, fold_windows, write
+
+POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "extras", "winners")
+SHORT = ir.IntType(16)
+
+
+def forward_program(fold: Fold, isa: Isa) -> Program:
+    """Write the kernel of the forward pass."""
+    return write(fold, isa, POINTERS, lambda task: _write(task, fold))
+
+
+def _write(task: Task, fold: Fold) -> None:
+    begin, end = task.share(task.size("tasks"))
+    scratch = task.pointer("scratch", BYTE)[task.thread * task.size("scratch_bytes")]
+    packed, sums, bias, inside, extras = (
+        scratch[task.size(f"{name}_at")].to(task.dtype)
+        for name in ("window", "sums", "bias", "inside", "extras")
+    )
+    _pack_bias(task, fold, bias)  # type: ignore[arg-type]
+    function = tile_function(task, fold)
+    filters = fold.tile.vectors * task.width
+    with task.loop(begin, end) as number:
+        block, _ = _decode(task, number, whole=True)
+        window = _window(task, fold, packed, block)  # type: ignore[arg-type]
+        if fold.skips:
+            mark_inside(task, inside, block.image, (block.row, block.column))
+        with task.loop(0, task.size("filter_blocks")) as part:
+            weights = task.pointer("weight")[
+                (block.group * task.size("filter_blocks") + part) * task.size("weights_in_block")
+            ]
+            biases = bias[block.group * task.size("filters_padded") + part * filters]
+            origin = _origin(task, fold.tile, block, part)
+            with task.loop(0, task.size("pixels_total"), fold.tile.rows) as pixel:
+                starts = index_table(task, "pixels")[pixel]
+                to, more = sums[pixel * filters], extras[pixel * filters]
+                pointers = (window, starts, weights, biases, to, more, inside)
+                steps = (task.size("tap_row"), task.size("extra_room"))
+                task.builder.call(function, [*(p.address for p in pointers), *(s.ir for s in steps)])
+            store_results(task, fold.epilogue, sums, origin)
+            if fold.saves:
+                _store_saved(task, fold, extras, origin)
+
+
+def mark_inside(task: Task, inside: Pointer, image: Value, corner: tuple[Value, Value]) -> None:
+    """One for each pixel of a packed window that lies in the input, zero for all around."""
+    rows, columns = task.size("window_rows"), task.size("window_columns")
+    y = corner[0] * task.size("row_step") - task.size("top")
+    x = corner[1] * task.size("column_step") - task.size("left")
+    one = task.constant(1.0, task.dtype)
+    with (
+        task.loop(0, task.size("block_images")) as i,
+        task.loop(0, rows) as row,
+        task.loop(0, columns) as column,
+    ):
+        down = (y + row >= 0) & (y + row < task.size("height")) & (image + i < task.size("images"))
+        across = (x + column >= 0) & (x + column < task.size("width"))
+        inside[(i * rows + row) * columns + column].store((down & across).choose(one, 0.0))
+
+
+class Tile:
+    """The function of one tile, being written.
+
+    Attributes:
+        states, winners: variables, rows x vectors; winners are whole numbers as real ones.
+    """
+
+    def __init__(self, inner: Kernel, fold: Fold, dtype: Any) -> None:
+        self.inner, self.fold, self.dtype = inner, fold, dtype
+        self.lanes = inner.lanes(dtype)
+        self.window, self.weights, self.bias, self.sums, self.extras, self.inside = (
+            inner.argument(i, dtype) for i in (0, 2, 3, 4, 5, 6)
+        )
+        self.row_step, self.room = inner.argument(7), inner.argument(8)
+        starts = inner.argument(1, INDEX)
+        self.starts = [starts[row].load() for row in range(fold.tile.rows)]
+        self.zero = inner.zero(dtype)
+        first = (fold.window if fold.flat else fold.aggregation)(self.zero).init()
+        self.states = self._grid(lambda: [inner.variable(number) for number in first])
+        self.winners = self._grid(lambda: inner.variable(self.zero))
+        self.counts: list[Value] = []
+
+    def _grid(self, make: Any) -> Any:
+        return [[make() for _ in range(self.fold.tile.vectors)] for _ in range(self.fold.tile.rows)]
+
+    def write(self) -> None:
+        """All channels, then the result."""
+        if not self.fold.skips:
+            self._channels(masked=False)
+        else:
+            self.counts = [self._count(row) for row in range(self.fold.tile.rows)]
+            whole = self.counts[0].equals(float(len(self.fold.taps)))
+            for count in self.counts[1:]:
+                whole = whole & count.equals(float(len(self.fold.taps)))
+            with self.inner.when(whole):
+                self._channels(masked=False)
+            with self.inner.when(~whole):
+                self._channels(masked=True)
+        self._finish()
+
+    def _mask(self, tap: Tap, row: int) -> Pointer:
+        """Where it is said whether a tap of a pixel lies inside."""
+        fold = self.fold
+        start = self.inside[self.starts[row] // fold.channels]
+        return start[self.row_step // fold.channels * tap[0]][tap[1] * fold.dilation]
+
+    def _count(self, row: int) -> Value:
+        counts = [self._mask(tap, row).load() for tap in self.fold.taps]
+        total = counts[0]
+        for count in counts[1:]:
+            total = total + count
+        return total
+
+    def _channels(self, *, masked: bool) -> None:
+        """Fold one channel after the other."""
+        fold, inner = self.fold, self.inner
+        filters, taps = fold.tile.vectors * self.lanes, len(fold.taps)
+        pointers = [self.window[start] for start in self.starts]
+        rows = {u: self.row_step * u for u in range(1, fold.kernel[0])}
+        with inner.loop(0, fold.channels) as channel:
+            weights = Weights(self.weights[channel * (taps * filters)], filters, fold.kernel[1], self.lanes)
+            loaded: dict[tuple[Tap, int], Value] = {}
+            masks: dict[tuple[Tap, int], Value] = {}
+
+            def number(tap: Tap, cell: Cell) -> Value:
+                key = tap, cell[0]
+                if key not in loaded:
+                    place = pointers[cell[0]][channel]
+                    place = place[rows[tap[0]]] if tap[0] else place
+                    loaded[key] = place[tap[1] * fold.dilation * fold.channels].broadcast(self.lanes)
+                return loaded[key]
+
+            def inside(tap: Tap, cell: Cell) -> Value:
+                key = tap, cell[0]
+                if key not in masks:
+                    masks[key] = self._mask(tap, cell[0]).broadcast(self.lanes) > 0.0
+                return masks[key]
+
+            shape = (fold.tile.rows, fold.tile.vectors)
+            begin = [[[v.value for v in cell] for cell in row] for row in self.states] if fold.flat else None
+            windows = fold_windows(fold, shape, number, weights, inside if masked else None, begin)
+            for row, cells in enumerate(windows):
+                for vector, state in enumerate(cells):
+                    self._step((row, vector), state, channel, masked=masked)
+
+    def _step(self, cell: Cell, window: list[Value], channel: Value, *, masked: bool) -> None:
+        """One more item of a cell: what became of its window."""
+        fold, (row, vector) = self.fold, cell
+        places = self.states[row][vector]
+        if fold.flat:
+            for place, value in zip(places, window, strict=True):
+                place.value = value
+            return
+        item = self._item(row, window, masked=masked)
+        before = [place.value for place in places]
+        after = fold.aggregation(self.zero).step(before, Item(item))
+        if fold.saves and fold.selects:
+            winner: Variable = self.winners[row][vector]
+            changed = ~before[0].equals(after[0]) & ~before[0].is_nan()
+            number = self.inner.broadcast(channel.cast(ir.IntType(32)).cast(self.dtype), self.lanes)
+            winner.value = changed.choose(number, winner.value)
+        for place, value in zip(places, after, strict=True):
+            place.value = value
+
+    def _item(self, row: int, window: list[Value], *, masked: bool) -> Value:
+        reduction = self.fold.window(self.zero)
+        if not masked:
+            return reduction.finish(window)
+        count = self.inner.broadcast(self.counts[row], self.lanes)
+        return (count > 0.0).choose(reduction.finish(window, count), 0.0)
+
+    def _finish(self) -> None:
+        fold, reduction = self.fold, self.fold.aggregation(self.zero)
+        for row, cells in enumerate(self.states):
+            for vector, places in enumerate(cells):
+                state, at = [place.value for place in places], (row * len(cells) + vector) * self.lanes
+                result = reduction.finish(state)
+                if fold.bias is not None:
+                    self.sums[at].store(result + self.bias[vector * self.lanes].load(self.lanes))
+                else:
+                    self.sums[at].store(result)
+                if fold.saves:
+                    kept = [self.winners[row][vector].value] if fold.selects else reduction.extra(state, result)
+                    for number, value in enumerate(kept):
+                        self.extras[self.room * number][at].store(value)
+
+
+def tile_function(task: Task, fold: Fold) -> Any:
+    """A function of its own, so that a tile has all registers for itself."""
+    inner = Kernel(task.module, "fold_tile", ["pointer"] * 7 + ["index"] * 2, task.isa)
+    inner.function.linkage = "internal"
+    inner.function.attributes.add("noinline")
+    Tile(inner, fold, task.dtype).write()
+    inner.finish()
+    return inner.function
+
+
+def _store_saved(task: Task, fold: Fold, extras: Pointer, origin: Origin) -> None:
+    """What backward needs, as it is, or the winners as short numbers."""
+    columns, rows, lanes = task.size("sum_columns"), task.size("sum_rows"), task.width
+    with (
+        task.loop(0, origin.images) as image,
+        task.loop(0, origin.rows) as row,
+        task.loop(0, origin.columns) as column,
+        task.loop(0, origin.channels.minimum(origin.vectors * lanes), lanes) as filter_,
+    ):
+        at = ((image * rows + row) * columns + column) * (origin.vectors * lanes) + filter_
+        place = origin.place(task, image, row, column) + filter_
+        left = (origin.channels - filter_).minimum(lanes)
+        for number in range(fold.extras()):
+            value = extras[task.size("extra_room") * number][at].load(lanes)
+            if fold.selects:
+                task.pointer("winners", SHORT)[place].store_first(value.cast(SHORT), left)
+            else:
+                to = task.pointer("extras")[task.size("extra_step") * number]
+                to[place].store_first(value, left)

@@ -1,0 +1,166 @@
+"""What the kernels of an operator are written for, and the window that all of them compute: item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TypeAlias
+
+from convitro.aggregation import Operator
+from convitro.engine.cpu.finish import Epilogue
+from convitro.engine.cpu.isa import Isa
+from convitro.engine.cpu.jit import Program
+from convitro.engine.cpu.multiply import Tile
+from convitro.engine.cpu.program import Task, program
+from convitro.engine.cpu.source import ELEMENTS, TensorSource
+from convitro.engine.cpu.vector import Kernel, Pointer, Value
+from convitro.engine.fold.item import Item
+from convitro.engine.fold.traced import Reduction, traced
+
+Tap: TypeAlias = "tuple[int, int]"
+Cell: TypeAlias = "tuple[int, int]"
+"""A row and a vector of a tile."""
+Grid: TypeAlias = "list[list[list[Value]]]"
+"""The states of a tile: rows x vectors x numbers of a state."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Everything about an operator's kernels that is compiled in.
+
+    Attributes:
+        operator: combine, window and aggregation.
+        dtype: what is computed with, "float32" or "float64".
+        source: where the input comes from.
+        tile: rows = pixels, vectors = vectors of filters.
+        channels: of a group.
+        kernel: rows and columns of a filter.
+        dilation: of its columns; that of its rows is a size.
+        skips: whether items outside the input have to be left out; with a plain sum of products zeros do.
+        epilogue: what is done to the result.
+        bias: dtype of the bias, None without one.
+        saves: whether what backward needs is stored.
+    """
+
+    operator: Operator
+    dtype: str
+    source: TensorSource
+    tile: Tile
+    channels: int
+    kernel: tuple[int, int]
+    dilation: int
+    skips: bool
+    epilogue: Epilogue = field(default_factory=Epilogue)
+    bias: str | None = None
+    saves: bool = False
+    reads: bool = False
+
+    @property
+    def taps(self) -> list[Tap]:
+        """Rows and columns of the weights, in the order in which items are folded."""
+        return list(product(range(self.kernel[0]), range(self.kernel[1])))
+
+    @property
+    def selects(self) -> bool:
+        """Backward needs to know which item won, and nothing else."""
+        return self.operator.aggregation.selects
+
+    @property
+    def flat(self) -> bool:
+        """A sum (or mean) of sums is one sum."""
+        sums = all(part.name in ("sum", "mean") for part in (self.operator.window, self.operator.aggregation))
+        return sums and self.operator.window.name == "sum"
+
+    def extras(self) -> int:
+        """How many numbers of a pixel are stored besides the result."""
+        if not self.saves or self.selects:
+            return int(self.saves)
+        probe = Probe(self)
+        return len(probe.extras)
+
+    def window(self, like: Value) -> Reduction:
+        """The reduction of a window."""
+        return Reduction(self.operator.window, like, len(self.taps))
+
+    def aggregation(self, like: Value) -> Reduction:
+        """The reduction of the channels."""
+        return Reduction(self.operator.aggregation, like, self.channels)
+
+    def word(self) -> str:
+        """Tells kernels apart; two operators of one spec are the same."""
+        operator = self.operator
+        names = (operator.combine.name, operator.window.spec, operator.aggregation.spec)
+        parts = (self.dtype, self.source, self.tile, self.channels, self.kernel, self.dilation, self.skips)
+        return repr((names, parts, self.epilogue, self.bias, self.saves))
+
+
+class Probe:
+    """The functions of an operator traced once, to learn what they return."""
+
+    def __init__(self, fold: Fold) -> None:
+        import llvmlite.ir as ir
+
+        from convitro.engine.cpu.isa import isa
+
+        kernel = Kernel(ir.Module("probe"), "probe", ["pointer"], isa("x86-64"))
+        like = kernel.zero(ELEMENTS[fold.dtype])
+        reduction = fold.aggregation(like)
+        state = reduction.step(reduction.init(), Item(like))
+        self.state = len(state)
+        self.extras = reduction.extra(state, reduction.finish(state))
+
+
+def write(fold: Fold, isa: Isa, pointers: Sequence[str], body: Callable[[Task], None]) -> Program:
+    """A program of this operator."""
+    return program(isa, ELEMENTS[fold.dtype], pointers, body)
+
+
+def fold_windows(
+    fold: Fold,
+    shape: tuple[int, int],
+    numbers: Callable[[Tap, Cell], Value],
+    weights: Callable[[Tap, Cell], Value],
+    inside: Callable[[Tap, Cell], Value] | None = None,
+    states: Grid | None = None,
+) -> Grid:
+    """The states of the windows of a tile after all items of one channel.
+
+    Args:
+        shape: rows and vectors of the tile.
+        numbers, weights: the two sides of an item, by tap and cell.
+        inside: whether the item counts; all do without it.
+        states: where to begin.
+    """
+    cells = list(product(range(shape[0]), range(shape[1])))
+    for tap in fold.taps:
+        for cell in cells:
+            x, w = numbers(tap, cell), weights(tap, cell)
+            window = fold.window(x)
+            if states is None:
+                states = [[[] for _ in range(shape[1])] for _ in range(shape[0])]
+            before = states[cell[0]][cell[1]] or window.init()
+            combined = traced(fold.operator.combine.name, fold.operator.combine.value, Item(x), Item(w))
+            after = window.step(before, combined)
+            if inside is not None:
+                holds = inside(tap, cell)
+                after = [holds.choose(new, old) for new, old in zip(after, before, strict=True)]
+            states[cell[0]][cell[1]] = after
+    assert states is not None
+    return states
+
+
+class Weights:
+    """The vectors of the weights of one channel, each loaded where it is first asked for."""
+
+    def __init__(self, place: Pointer, filters: int, columns: int, lanes: int) -> None:
+        self._place, self._filters, self._columns, self._lanes = place, filters, columns, lanes
+        self._loaded: dict[tuple[Tap, int], Value] = {}
+
+    def __call__(self, tap: Tap, cell: Cell) -> Value:
+        """The vector `cell[1]` of a tap."""
+        key = tap, cell[1]
+        if key not in self._loaded:
+            at = (tap[0] * self._columns + tap[1]) * self._filters + cell[1] * self._lanes
+            self._loaded[key] = self._place[at].load(self._lanes)
+        return self._loaded[key]

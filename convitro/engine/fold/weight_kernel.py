@@ -1,0 +1,165 @@
+"""The weight's gradient of an operator: lanes over filters; the weights and sums of a channel stay in registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.ir as ir
+
+from convitro.engine.cpu.isa import Isa
+from convitro.engine.cpu.jit import Program
+from convitro.engine.cpu.program import Task
+from convitro.engine.cpu.source import ELEMENTS, fill_zeros, load_first_real
+from convitro.engine.cpu.vector import BYTE, Kernel, Pointer, Value
+from convitro.engine.fold.forward_kernel import SHORT, mark_inside
+from convitro.engine.fold.gradient_parts import Masks, Upstream, pack_band, product_gradients, weighed
+from convitro.engine.fold.item import Item
+from convitro.engine.fold.kernel import Fold, Tap, Weights, write
+from convitro.engine.fold.traced import traced
+
+POINTERS = ("input", "weight", "gradient", "result", "extras", "winners", "weight_gradient", "scratch")
+
+
+def weight_program(fold: Fold, isa: Isa) -> Program:
+    """Write the kernel of the weight's gradient."""
+    return write(fold, isa, POINTERS, lambda task: _write(task, fold))
+
+
+def _write(task: Task, fold: Fold) -> None:
+    begin, end = task.share(task.size("weight_tasks"))
+    scratch = task.pointer("scratch", BYTE)[task.thread * task.size("scratch_bytes")]
+    window, sums, above, inside = (
+        scratch[task.size(f"{name}_at")].to(task.dtype) for name in ("window", "sums", "above", "inside")
+    )
+    function, taps = _function(task, fold), len(fold.taps)
+    parts, chunks, lanes = task.size("filter_parts"), task.size("chunks"), task.width
+    with task.loop(begin, end) as number:
+        rest, chunk = number // chunks, number % chunks
+        group, part = rest // parts, rest % parts
+        first, last = (task.size("channels") * c // chunks for c in (chunk, chunk + 1))
+        fill_zeros(task, sums, (last - first) * (taps * lanes))
+        weights = task.pointer("weight")[(group * parts + part) * (fold.channels * taps * lanes)]
+        with task.loop(0, task.size("images")) as image, task.loop(0, task.size("bands")) as band:
+            row = band * task.size("band_rows")
+            rows = (task.size("rows") - row).minimum(task.size("band_rows"))
+            pack_band(task, fold.source, window, (image, row), group)
+            if fold.skips:
+                mark_inside(task, inside, image, (row, task.index(0)))
+            _pack_above(task, fold, above, (image, row, rows), (group, part))
+            pointers = (window, weights, above, inside, sums)
+            steps = ("tap_row", "pixel_row", "pixel_column", "above_room", "columns")
+            numbers = (rows, first, last, *(task.size(step) for step in steps))
+            task.builder.call(function, [*(p.address for p in pointers), *(n.ir for n in numbers)])
+        _store(task, fold, sums, (group, part), (first, last))
+
+
+def _pack_above(
+    task: Task, fold: Fold, above: Pointer, rows: tuple[Value, Value, Value], where: tuple[Value, Value]
+) -> None:
+    """The gradient and what was saved of a band, for one vector of filters. [number][row][column][lane]"""
+    (image, first, count), (group, part) = rows, where
+    lanes, room, columns = task.width, task.size("above_room"), task.size("columns")
+    filter_ = part * lanes
+    left = (task.size("filters") - filter_).minimum(lanes)
+    channel = group * task.size("filters") + filter_
+    with task.loop(0, count) as row, task.loop(0, columns) as column:
+        place = output_place(task, image, first + row, column) + channel
+        to = above[(row * columns + column) * lanes]
+        for number, source in enumerate(saved_pointers(task, fold)):
+            to[room * number].store(load_first_real(source[place], task.dtype, left, lanes) if source.element
+                                    is not SHORT else source[place].load_first(left, lanes).cast(task.dtype))
+
+
+def output_place(task: Task, image: Value, row: Value, column: Value) -> Value:
+    """The index of an output pixel's first channel in tensors whose channels lie side by side."""
+    pixel = (image * task.size("rows") + row) * task.size("columns") + column
+    return pixel * task.size("out_channels")
+
+
+def saved_pointers(task: Task, fold: Fold) -> list[Pointer]:
+    """The gradient, then what the slope needs: the winners, or the result and the extras."""
+    gradient = task.pointer("gradient")
+    if fold.selects:
+        return [gradient, task.pointer("winners", SHORT)]
+    step = task.size("extra_step")
+    extras = [task.pointer("extras")[step * number] for number in range(fold.extras())]
+    return [gradient, task.pointer("result"), *extras]
+
+
+def _function(task: Task, fold: Fold) -> Any:
+    """The sums of some channels over the pixels of a band, for one vector of filters."""
+    inner = Kernel(task.module, "fold_weight", ["pointer"] * 5 + ["index"] * 8, task.isa)
+    inner.function.linkage = "internal"
+    inner.function.attributes.add("noinline")
+    window, weights, above, inside, sums = (inner.argument(i, task.dtype) for i in range(5))
+    rows, first, last, tap_row, pixel_row, pixel_column, room, columns = (
+        inner.argument(i) for i in range(5, 13)
+    )
+    lanes, taps = task.width, len(fold.taps)
+    with inner.loop(first, last) as channel:
+        weight = Weights(weights[channel * (taps * lanes)], lanes, fold.kernel[1], lanes)
+        for tap in fold.taps:
+            weight(tap, (0, 0))  # before the loops over pixels
+        totals = {tap: inner.variable(inner.zero(task.dtype)) for tap in fold.taps}
+        real = inner.broadcast(channel.cast(ir.IntType(32)).cast(task.dtype), lanes)
+
+        def pixel(row: Value, column: Value) -> None:
+            start = window[row * pixel_row + column * pixel_column + channel]
+            place = above[(row * columns + column) * lanes]
+            gradient, *saved = (place[room * n].load(lanes) for n in range(1 + saved_count(fold)))
+            loaded: dict[Tap, Value] = {}
+
+            def number(tap: Tap) -> Value:
+                if tap not in loaded:
+                    at = start[tap_row * tap[0]] if tap[0] else start
+                    loaded[tap] = at[tap[1] * fold.dilation * fold.channels].broadcast(lanes)
+                return loaded[tap]
+
+            masks = None
+            if fold.skips:
+                at = inside[(row * pixel_row + column * pixel_column) // fold.channels]
+                masks = Masks(inner, fold, at, tap_row // fold.channels, lanes)
+            found = product_gradients(
+                fold, Upstream(gradient, saved, real), number, lambda tap: weight(tap, (0, 0)),
+                masks, None if masks is None else masks.count(),
+            )
+            for tap, of_product in found:
+                slope = traced(
+                    fold.operator.combine.name, fold.operator.combine.weight_slope,
+                    Item(number(tap)), Item(weight(tap, (0, 0))),
+                )
+                totals[tap].value = (weighed(of_product, slope) + Item(totals[tap].value)).number()
+
+        with inner.loop(0, rows) as row:
+            whole = columns - columns % UNROLL
+            with inner.loop(0, whole, UNROLL) as column:
+                for i in range(UNROLL):
+                    pixel(row, column + i)
+            with inner.loop(whole, columns) as column:
+                pixel(row, column)
+        for number, tap in enumerate(fold.taps):
+            to = sums[((channel - first) * taps + number) * lanes]
+            to.store(to.load(lanes) + totals[tap].value)
+    inner.finish()
+    return inner.function
+
+
+UNROLL = 2
+"""So many pixels are written into the body of the loop."""
+
+
+def saved_count(fold: Fold) -> int:
+    """How many vectors come from above besides the gradient."""
+    return 1 if fold.selects else 1 + fold.extras()
+
+
+def _store(
+    task: Task, fold: Fold, sums: Pointer, where: tuple[Value, Value], channels: tuple[Value, Value]
+) -> None:
+    """Write the sums in the order of the weight: (C_out, C_in/groups, KH, KW) without gaps."""
+    (group, part), (first, last), taps, lanes = where, channels, len(fold.taps), task.width
+    left = (task.size("filters") - part * lanes).minimum(lanes)
+    start = (group * task.size("filters") + part * lanes) * (fold.channels * taps)
+    to = task.pointer("weight_gradient")[start + first * taps]
+    with task.loop(0, left) as filter_, task.loop(0, (last - first) * taps) as product:
+        to[filter_ * (fold.channels * taps) + product].store(sums[product * lanes + filter_].load())
