@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import convitro.engine.aten as aten
+import convitro.engine.fold.execute as fold
 import convitro.ops.block as blocks
 from convitro.aggregation import Operator, Sum, operator
 from convitro.checks import autocasts, check_tensors, check_window, padded
@@ -176,7 +177,7 @@ def _fused(request: Request, input: Tensor, weight: Tensor, bias: Tensor | None)
     """The block that a single pass of the engine computes, if that is all that the request asks for."""
     block, chosen = request.block, request.operator
     plain = chosen.multiplies_and_adds and chosen.aggregation.name == "sum" and input.dim() == 4
-    if not plain or request.algorithm in ("aten", "reference"):
+    if not plain or request.algorithm in ("fold", "aten", "reference"):
         return None
     if block.conv.padding_mode != "zeros" or engine_reasons(block, request.algorithm, input, weight, bias):
         return None
@@ -194,10 +195,16 @@ def _routed(request: Request, tensors: tuple[Tensor, Tensor, Tensor | None], swi
     input, weight, bias = tensors
     block, chosen, algorithm = request.block, request.operator, request.algorithm
     refused = aten.aten_reasons(chosen)
-    if refused and algorithm not in ("auto", "reference"):
+    if refused and algorithm not in ("auto", "fold", "reference"):
         raise _unsupported(algorithm, refused)
+    if algorithm == "fold" or (refused and algorithm == "auto"):
+        unfit = fold.fold_reasons(block, chosen, input, weight, bias)
+        if not unfit:
+            return _folded(block, chosen, tensors, switches)
+        if algorithm == "fold":
+            raise _unsupported(algorithm, unfit)
     if refused or algorithm == "reference":
-        return _finished(block, _reference(block.conv, chosen, input, weight, bias), switches)
+        return _finished(block, _by_item(block.conv, chosen, tensors, "reference"), switches)
     if chosen.aggregation.name == "mean":
         weight = weight / block.conv.channels_per_filter
     if algorithm != "aten":
@@ -224,16 +231,34 @@ def _finished(block: BlockProblem, maps: Tensor, switches: bool) -> Computed:
     return Computed(*aten.finish(block, maps, switches=switches))
 
 
-def _reference(
-    problem: ConvProblem, chosen: Operator, input: Tensor, weight: Tensor, bias: Tensor | None
+def _folded(
+    block: BlockProblem, chosen: Operator, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool
+) -> Computed:
+    """By the fused kernels: all of the block in one pass, or its maps alone where a gradient is wanted."""
+    wanted = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+    if wanted or torch.compiler.is_compiling() or blocks.watched(*tensors):
+        return _finished(block, _by_item(block.conv, chosen, tensors, "fold"), switches)
+    found = fold.forward(block, chosen, tensors, switches=switches and block.pools)
+    if switches and not block.pools:
+        return Computed(found.output, torch.zeros_like(found.output, dtype=torch.uint8))
+    return _opened(found.output, found.switches) if switches else Computed(found.output, None)
+
+
+def _by_item(
+    problem: ConvProblem,
+    chosen: Operator,
+    tensors: tuple[Tensor, Tensor, Tensor | None],
+    algorithm: str,
 ) -> Tensor:
+    """The maps as a differentiable operator, and the bias."""
+    input, weight, bias = tensors
     if not input.dtype.is_floating_point:
         raise DtypeError(
             f"conv2d: {chosen.aggregation} needs floating point.",
             expected="float16, bfloat16, float32 or float64",
             received=str(input.dtype),
         )
-    result = aggregate(problem, chosen, input, weight)
+    result = aggregate(problem, chosen, input, weight, algorithm)
     if bias is not None:
         result = result + bias.to(result.dtype)[:, None, None]
     return result.to(input.dtype)

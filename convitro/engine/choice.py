@@ -12,7 +12,7 @@ from convitro.engine.cpu.finish import CLOSED
 from convitro.engine.cpu.layer import sliding_of
 from convitro.geometry import BlockProblem
 
-ALGORITHMS = ("auto", "direct", "winograd", "depthwise", "aten", "reference")
+ALGORITHMS = ("auto", "direct", "winograd", "depthwise", "fold", "aten", "reference")
 """The names that `algorithm` may be: the first takes the best of those that can."""
 AVAILABLE = bool(instruction_sets.supported())
 """Whether there are kernels for this processor."""

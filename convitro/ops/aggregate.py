@@ -1,4 +1,4 @@
-"""The reference as PyTorch operators: autograd, shapes for tracing; torch.compile and export see one node.
+"""Any operator as PyTorch operators: autograd, shapes for tracing; torch.compile and export see one node.
 
 Operators of PyTorch take no objects of ours, so a layer travels as the numbers of its geometry and the three
 specs of its operator; `convitro.aggregation.resolve` finds the instances again.
@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+import convitro.engine.fold.execute as fold
 import convitro.reference as reference
 from convitro.aggregation import Operator, operator
 from convitro.errors import UnsupportedError
-from convitro.geometry import ConvProblem
+from convitro.engine.cpu.layer import output_strides
+from convitro.geometry import BlockProblem, ConvProblem
 
 
 @torch.library.custom_op("convitro::aggregate", mutates_args=())
@@ -28,10 +30,14 @@ def _aggregate(
     dilation: Sequence[int],
     groups: int,
     specs: str,
+    algorithm: str,
     save: bool,
 ) -> list[Tensor]:
-    problem = _problem(weight, stride, padding, dilation, groups)
-    return reference.forward(problem, _operator(specs), input, weight, save=save)
+    problem, operator = _problem(weight, stride, padding, dilation, groups), _operator(specs)
+    if algorithm == "reference":
+        return reference.forward(problem, operator, input, weight, save=save)
+    folded = fold.forward(BlockProblem(problem), operator, (input, weight, None), saves=True)
+    return [folded.output, *folded.saved] if save else [folded.output]
 
 
 @_aggregate.register_fake
@@ -43,15 +49,19 @@ def _aggregate_fake(
     dilation: Sequence[int],
     groups: int,
     specs: str,
+    algorithm: str,
     save: bool,
 ) -> list[Tensor]:
     rows, columns = _problem(weight, stride, padding, dilation, groups).output_size(*input.shape[-2:])
-    dtype = reference.accumulation_dtype(input.dtype)
-    result = input.new_empty((input.shape[0], weight.shape[0], rows, columns), dtype=dtype)
-    aggregation = _operator(specs).aggregation
-    state = (result,) * len(aggregation.init(weight.shape[1]))
-    extra = aggregation.extra(state, result, result) if save else ()
-    return [result, *(torch.empty_like(result) for _ in extra)]
+    dtype, shape = reference.accumulation_dtype(input.dtype), (input.shape[0], weight.shape[0], rows, columns)
+    result, operator = input.new_empty(shape, dtype=dtype), _operator(specs)
+    state = (result,) * len(operator.aggregation.init(weight.shape[1]))
+    extra = operator.aggregation.extra(state, result, result) if save else ()
+    if algorithm == "reference":
+        return [result, *(torch.empty_like(result) for _ in extra)]
+    strides = output_strides(shape, input.stride(), weight.stride())
+    saved = fold.empty_saved(operator, result, len(extra)) if save else []
+    return [input.new_empty_strided(shape, strides, dtype=dtype), *saved]
 
 
 @torch.library.custom_op("convitro::aggregate_backward", mutates_args=())
@@ -65,11 +75,15 @@ def _aggregate_backward(
     dilation: Sequence[int],
     groups: int,
     specs: str,
+    algorithm: str,
     needs: Sequence[bool],
 ) -> list[Tensor]:
-    problem = _problem(weight, stride, padding, dilation, groups)
-    tensors = (output_gradient, input, weight)
-    gradients = reference.backward(problem, _operator(specs), tensors, saved, (needs[0], needs[1]))
+    problem, operator = _problem(weight, stride, padding, dilation, groups), _operator(specs)
+    tensors, wanted = (output_gradient, input, weight), (needs[0], needs[1])
+    if algorithm == "reference":
+        gradients = reference.backward(problem, operator, tensors, saved, wanted)
+    else:
+        gradients = fold.backward(BlockProblem(problem), operator, tensors, saved, wanted)
     pairs = zip(gradients, (input, weight), strict=True)
     return [gradient.to(like.dtype).contiguous() for gradient, like in pairs if gradient is not None]
 
@@ -91,19 +105,22 @@ def _differentiate(ctx: Any, output_gradients: list[Tensor]) -> tuple[Tensor | N
     input, weight, *saved = ctx.saved_tensors
     needs = list(ctx.needs_input_grad[:2])
     asked = iter(_aggregate_backward(output_gradients[0], input, weight, saved, *ctx.layer, needs))
-    return (*(next(asked) if needed else None for needed in needs), *(None,) * 6)
+    return (*(next(asked) if needed else None for needed in needs), *(None,) * 7)
 
 
 _aggregate.register_autograd(_differentiate, setup_context=_remember)
 
 
-def aggregate(problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor) -> Tensor:
-    """The layer's result without bias, by the reference, as one differentiable operator.
+def aggregate(
+    problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor, algorithm: str
+) -> Tensor:
+    """The layer's result without bias as one differentiable operator.
 
     Args:
         problem: the geometry, padded with zeros.
         operator: any but "none".
         input, weight: as for `reference.forward`.
+        algorithm: "fold", the fused kernels, or "reference".
 
     Returns:
         (N, C_out, H_out, W_out) in the dtype of the accumulation.
@@ -117,7 +134,7 @@ def aggregate(problem: ConvProblem, operator: Operator, input: Tensor, weight: T
         check_no_tangent(input, weight)
     save = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
     geometry = (problem.stride, problem.padding, problem.dilation, problem.groups)
-    return _aggregate(input, weight, *geometry, _specs(operator), save)[0]
+    return _aggregate(input, weight, *geometry, _specs(operator), algorithm, save)[0]
 
 
 def check_no_tangent(*tensors: Tensor) -> None:

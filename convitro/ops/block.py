@@ -79,7 +79,7 @@ def block(
         tensors: input, weight and bias; on the CPU, in a dtype of the engine's, fitting the block.
         switches: whether to return the switches.
     """
-    if torch.compiler.is_compiling() or _watched(*tensors):
+    if torch.compiler.is_compiling() or watched(*tensors):
         return _traced(block, algorithm, tensors, switches)
     layer = layer_of(block, algorithm)
     return apply(layer, layer.executor.prepared(*tensors), tensors, switches)
@@ -98,7 +98,7 @@ def apply(
     return prepared.forward(_saves(layer, switches, False))(input, weight, bias)[:2]
 
 
-def _watched(*tensors: Tensor | None) -> bool:
+def watched(*tensors: Tensor | None) -> bool:
     """Whether PyTorch's dispatcher has to see these tensors: other kinds, transforms, modes, tracing."""
     return (
         any(tensor is not None and type(tensor) not in PLAIN for tensor in tensors)

@@ -34,10 +34,17 @@ def gradients(output: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad((output * weighing).sum(), inputs)
 
 
-def check_against_oracle(aggregation: str | Aggregation, definition: str, **layer: Any) -> None:
+def algorithms(aggregation: str | Aggregation) -> tuple[str, ...]:
+    """Those that compute any operator; only the reference keeps all items at once."""
+    return ("reference", "fold") if resolve(aggregation).streams else ("reference",)
+
+
+def check_against_oracle(
+    aggregation: str | Aggregation, definition: str, algorithm: str = "reference", **layer: Any
+) -> None:
     """Values and both gradients equal those of the definition, differentiated by autograd, in float64."""
     input, weight = problem(groups=layer.get("groups", 1))
-    ours = functional.conv2d(input, weight, aggregation=aggregation, algorithm="reference", **layer)
+    ours = functional.conv2d(input, weight, aggregation=aggregation, algorithm=algorithm, **layer)
     expected = oracle.conv2d(input, weight, aggregation=definition, **layer)
     torch.testing.assert_close(ours, expected)
     torch.testing.assert_close(gradients(ours, input, weight), gradients(expected, input, weight))
@@ -71,12 +78,12 @@ def check_merge(aggregation: Aggregation, items: Tensor, cut: int) -> None:
     torch.testing.assert_close(merged, reduced(aggregation, items), rtol=1e-9, atol=1e-9, equal_nan=True)
 
 
-def check_slope(aggregation: Aggregation) -> None:
+def check_slope(aggregation: Aggregation, algorithm: str = "reference") -> None:
     """The slope is the derivative: the layer's gradient passes gradcheck."""
     input, weight = problem(channels=3)
 
     def layer(x: Tensor, w: Tensor) -> Tensor:
-        return functional.conv2d(x[:1, :, :4], w[:, :, :, :1], aggregation=aggregation, algorithm="reference")
+        return functional.conv2d(x[:1, :, :4], w[:, :, :, :1], aggregation=aggregation, algorithm=algorithm)
 
     assert torch.autograd.gradcheck(layer, (input, weight))
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from convitro import aggregations, functional
 from tests import oracle
+from tests.contract.checks import algorithms
 
 INF, NAN = math.inf, math.nan
 COMBINING = [name for name in aggregations() if name != "none"]
@@ -16,12 +17,17 @@ COMBINING = [name for name in aggregations() if name != "none"]
 def combined(
     values: list[float], aggregation: str, dtype: torch.dtype = torch.float64
 ) -> tuple[float, list[float]]:
-    """The result over channels with these values, and its gradient with respect to each."""
-    input = torch.tensor(values, dtype=dtype).reshape(1, -1, 1, 1).requires_grad_()
-    weight = torch.ones(1, len(values), 1, 1, dtype=dtype)
-    output = functional.conv2d(input, weight, aggregation=aggregation, algorithm="reference")
-    (gradient,) = torch.autograd.grad(output.sum(), input)
-    return output.item(), gradient.flatten().tolist()
+    """The result over channels with these values, and its gradient with respect to each, the same by all."""
+    found = []
+    for algorithm in algorithms(aggregation):
+        input = torch.tensor(values, dtype=dtype).reshape(1, -1, 1, 1).requires_grad_()
+        weight = torch.ones(1, len(values), 1, 1, dtype=dtype)
+        output = functional.conv2d(input, weight, aggregation=aggregation, algorithm=algorithm)
+        (gradient,) = torch.autograd.grad(output.sum(), input)
+        found.append((output.item(), gradient.flatten().tolist()))
+    assert found[-1][0] == pytest.approx(found[0][0], rel=1e-6, nan_ok=True)
+    assert found[-1][1] == pytest.approx(found[0][1], rel=1e-6, nan_ok=True)
+    return found[-1]
 
 
 @pytest.mark.parametrize("name", COMBINING)

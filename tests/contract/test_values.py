@@ -7,37 +7,43 @@ import torch
 
 from convitro import aggregations, functional
 from tests import oracle
-from tests.contract.checks import GEOMETRIES, check_against_oracle, gradients, problem
+from tests.contract.checks import GEOMETRIES, algorithms, check_against_oracle, gradients, problem
 
+ANY = pytest.mark.parametrize("algorithm", ["reference", "fold"])
 WINDOWS = [name for name in oracle.REDUCTIONS if name != "median"]
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("aggregation", oracle.REDUCTIONS)
 def test_aggregation(aggregation: str, geometry: str) -> None:
-    check_against_oracle(aggregation, aggregation, **GEOMETRIES[geometry])
+    for algorithm in algorithms(aggregation):
+        check_against_oracle(aggregation, aggregation, algorithm, **GEOMETRIES[geometry])
 
 
+@ANY
 @pytest.mark.parametrize("window", WINDOWS)
-def test_window(window: str) -> None:
-    check_against_oracle("max", "max", window=window, padding=(1, 2), stride=(2, 1))
+def test_window(window: str, algorithm: str) -> None:
+    check_against_oracle("max", "max", algorithm, window=window, padding=(1, 2), stride=(2, 1))
 
 
+@ANY
 @pytest.mark.parametrize("combine", oracle.COMBINES)
 @pytest.mark.parametrize("window", ["sum", "max"])
-def test_combine(window: str, combine: str) -> None:
-    check_against_oracle("mean", "mean", window=window, combine=combine, padding=(1, 0), dilation=(1, 2))
+def test_combine(window: str, combine: str, algorithm: str) -> None:
+    layer: dict[str, Any] = {"padding": (1, 0), "dilation": (1, 2)}
+    check_against_oracle("mean", "mean", algorithm, window=window, combine=combine, **layer)
 
 
-def test_a_window_without_any_pixel_counts_as_zero() -> None:
-    check_against_oracle("max", "max", window="max", combine="add", padding=(4, 3))
+@ANY
+def test_a_window_without_any_pixel_counts_as_zero(algorithm: str) -> None:
+    check_against_oracle("max", "max", algorithm, window="max", combine="add", padding=(4, 3))
 
 
 def test_every_built_in_aggregation_has_a_definition() -> None:
     assert {name.partition("(")[0] for name in oracle.REDUCTIONS} == {*aggregations()} - {"none"}
 
 
-@pytest.mark.parametrize("algorithm", ["aten", "reference"])
+@pytest.mark.parametrize("algorithm", ["aten", "fold", "reference"])
 @pytest.mark.parametrize("aggregation", ["sum", "mean"])
 def test_plain_convolutions_by_either_algorithm(aggregation: str, algorithm: str) -> None:
     input, weight = problem(groups=2)

@@ -88,16 +88,16 @@ def _write(task: Task, kernel: Convolution) -> None:
     packed, sums, bias = (
         scratch[task.size(f"{name}_at")].to(task.dtype) for name in ("window", "sums", "bias")
     )
-    _pack_bias(task, kernel, bias)
+    pack_bias(task, kernel.bias, bias)
     with task.loop(begin, end) as number:
-        block, chunk = _decode(task, number, whole=kernel.algorithm != "winograd")
+        block, chunk = decode(task, number, whole=kernel.algorithm != "winograd")
         window = _window(task, kernel, packed, block)
         if kernel.algorithm == "winograd":
             winograd.transform_input(task, kernel.scheme, window, scratch)
         _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
 
 
-def _decode(task: Task, number: Value, *, whole: bool) -> tuple[Block, Value]:
+def decode(task: Task, number: Value, *, whole: bool) -> tuple[Block, Value]:
     """The block of a task, and the chunk of its filters.
 
     Where blocks are to be `whole` the last ones of an axis begin early enough, and share results with others.
@@ -123,6 +123,12 @@ def _window(task: Task, kernel: Convolution, window: Pointer, block: Block) -> P
             + block.column * task.size("column_step") * task.size("input_column")
             + block.group * task.size("channels")
         ]
+    pack_window(task, kernel.source, window, block)
+    return window
+
+
+def pack_window(task: Task, source: TensorSource, window: Pointer, block: Block) -> None:
+    """[image][row][column][pitch], zeros around the input."""
     rows = task.size("window_rows")
     pitch = task.size("window_columns") * task.size("pitch")
     y = block.row * task.size("row_step") - task.size("top")
@@ -130,17 +136,16 @@ def _window(task: Task, kernel: Convolution, window: Pointer, block: Block) -> P
     channel = block.group * task.size("channels")
     with task.loop(0, task.size("block_images")) as image, task.loop(0, rows) as row:
         corner = (block.image + image, y + row, x)
-        kernel.source.pack_row(task, window[(image * rows + row) * pitch], corner, channel)
-    return window
+        source.pack_row(task, window[(image * rows + row) * pitch], corner, channel)
 
 
-def _pack_bias(task: Task, kernel: Convolution, bias: Pointer) -> None:
+def pack_bias(task: Task, element: str | None, bias: Pointer) -> None:
     """The biases of each group, zeros behind them up to a whole block of filters."""
     groups, filters, padded = task.size("groups"), task.size("filters"), task.size("filters_padded")
     with task.loop(0, groups * padded, task.width) as i:
         bias[i].store(task.zero(task.dtype))
-    if kernel.bias is not None:
-        given = task.pointer("bias", ELEMENTS[kernel.bias])
+    if element is not None:
+        given = task.pointer("bias", ELEMENTS[element])
         with task.loop(0, groups) as group, task.loop(0, filters) as i:
             bias[group * padded + i].store(load_real(given[group * filters + i], task.dtype))
 
@@ -159,7 +164,7 @@ def _filters(
         packed = block.group * blocks + part
         weights = task.pointer("weight")[packed * task.size("weights_in_block")]
         biases = bias[block.group * task.size("filters_padded") + part * filters]
-        origin = _origin(task, kernel.tile, block, part)
+        origin = origin_of(task, kernel.tile, block, part)
         if kernel.algorithm == "winograd":
             results = task.pointer("output", ELEMENTS[kernel.epilogue.element]), origin
             winograd.accumulate(task, kernel.scheme, weights, (biases, sums, scratch), results)
@@ -173,7 +178,7 @@ def _filters(
             store_results(task, kernel.epilogue, sums, origin)
 
 
-def _origin(task: Task, tile: Tile, block: Block, part: Value) -> Origin:
+def origin_of(task: Task, tile: Tile, block: Block, part: Value) -> Origin:
     """Where the results of a block lie; at the borders there may be fewer of them than a block has."""
     starts = (block.image, block.row, block.column)
     sizes = (task.size(f"block_{name}") for name in ("images", "rows", "columns"))

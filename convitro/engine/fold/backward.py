@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import replace
 from functools import cached_property
 from math import ceil
@@ -15,7 +16,7 @@ from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layer import accumulation, channels_last, input_sizes, side_by_side, sliding_of
 from convitro.engine.cpu.packed import packed
 from convitro.engine.cpu.weights import WeightView
-from convitro.engine.fold.forward import FoldRequest, Packing, compiled, fold_of
+from convitro.engine.fold.forward import FoldRequest, Packing, compiled, fold_of, where_saved
 from convitro.engine.fold.input_kernel import POINTERS as INPUT_POINTERS
 from convitro.engine.fold.input_kernel import input_program
 from convitro.engine.fold.layout import backward_sizes
@@ -56,32 +57,31 @@ class FoldBackward:
             needs: which are asked for.
         """
         tensors = [gradient.to(DTYPES[self._dtype]), *saved]
-        self._kept = [side_by_side(tensor) for tensor in tensors]
-        of_input = self._of_input(input, weight) if needs[0] else None
-        of_weight = self._of_weight(input, weight) if needs[1] else None
+        above = [side_by_side(tensor) for tensor in tensors]
+        of_input = self._of_input(input, weight, above) if needs[0] else None
+        of_weight = self._of_weight(input, weight, above) if needs[1] else None
         return of_input, of_weight
 
-    def _addresses(self, input: Tensor, weights: Tensor) -> list[int]:
-        gradient, result, *more = self._kept
-        first = more[0].data_ptr() if more else 0
-        extras, winners = (0, first) if self.fold.selects else (first, 0)
-        return [input.data_ptr(), weights.data_ptr(), gradient.data_ptr(), result.data_ptr(), extras, winners]
-
-    def _of_input(self, input: Tensor, weight: Tensor) -> Tensor:
+    def _of_input(self, input: Tensor, weight: Tensor, above: list[Tensor]) -> Tensor:
         strides = channels_last(input.shape)
         result = torch.empty_strided(input.shape, strides, dtype=DTYPES[self._dtype]).zero_()
-        call, pack = self._input_call
-        memory = scratch(self._sizes["scratch_bytes"] * self._team)
-        weights = packed(weight, pack.word, pack)
-        call(*self._addresses(input, weights), result.data_ptr(), memory)
+        self._run(self._input_call, (input, weight), above, result)
         return result
 
-    def _of_weight(self, input: Tensor, weight: Tensor) -> Tensor:
+    def _of_weight(self, input: Tensor, weight: Tensor, above: list[Tensor]) -> Tensor:
         result = torch.empty(weight.shape, dtype=DTYPES[self._dtype])
-        call, pack = self._weight_call
-        memory = scratch(self._sizes["scratch_bytes"] * self._team)
-        call(*self._addresses(input, packed(weight, pack.word, pack)), result.data_ptr(), memory)
+        self._run(self._weight_call, (input, weight), above, result)
         return result
+
+    def _run(
+        self, prepared: tuple[Call, Packing], tensors: tuple[Tensor, Tensor], above: list[Tensor], to: Tensor
+    ) -> None:
+        (call, pack), (input, weight), (gradient, result, *more) = prepared, tensors, above
+        extras, winners = where_saved(self.fold, more)
+        weights = packed(weight, pack.word, pack, trained=weight.requires_grad)
+        addresses = [tensor.data_ptr() for tensor in (input, weights, gradient, result)]
+        memory = scratch(self._sizes["scratch_bytes"] * self._team)
+        call(*addresses, ctypes.addressof(extras), winners, to.data_ptr(), memory)
 
     @cached_property
     def _input_call(self) -> tuple[Call, Packing]:
@@ -108,11 +108,15 @@ class FoldBackward:
     ) -> tuple[Call, Packing]:
         """The call, and what packs the weight with `filters` in the lanes."""
         blocks = ceil(sides["filters"] / self._lanes)
-        packing = sides | view.sizes() | {
-            "groups": self._sliding.groups,
-            "filter_blocks": blocks,
-            "weights_in_block": sides["channels"] * self._sliding.taps * self._lanes,
-        }
+        packing = (
+            sides
+            | view.sizes()
+            | {
+                "groups": self._sliding.groups,
+                "filter_blocks": blocks,
+                "weights_in_block": sides["channels"] * self._sliding.taps * self._lanes,
+            }
+        )
         pack = Packing(self.request.weight.element, self._dtype, self._lanes, packing, self._isa, self._team)
         call = Call(program, pointers, self._sizes | self._strides, self._team)  # type: ignore[arg-type]
         return call, pack

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import ctypes
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -86,25 +88,29 @@ class FoldForward:
         self.pack = Packing(request.weight.element, dtype, fold.tile.vectors * lanes, sizes, isa, team)
         self._scratch_bytes, self._extras = layout.scratch_bytes * team, fold.extras()
 
-    def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None, *, trained: bool = False) -> Folded:
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, *, trained: bool = False
+    ) -> Folded:
         """Compute it; of a weight that is being trained nothing is remembered."""
-        output, saved, switches = self._empty(), list[Tensor](), None
-        extras = winners = 0
-        if self.request.saves and self.fold.selects:
-            saved = [torch.empty_strided(self.shape, self.strides, dtype=torch.int16)]
-            winners = saved[0].data_ptr()
-        elif self.request.saves and self._extras:
-            strides = (output.numel(), *self.strides)
-            room = torch.empty_strided((self._extras, *self.shape), strides, dtype=output.dtype)
-            extras, saved = room.data_ptr(), list(room.unbind(0))
+        output, switches = self._empty(), None
+        dtype = torch.int16 if self.fold.selects else output.dtype
+        saved = [torch.empty_strided(self.shape, self.strides, dtype=dtype) for _ in range(self._extras)]
+        extras, winners = where_saved(self.fold, saved)
         if self.request.switches:
             switches = torch.empty_strided(self.shape, self.strides, dtype=torch.uint8)
         if bias is not None and bias.stride() != (1,):
             bias = bias.contiguous()
         numbers = packed(weight, self.pack.word, self.pack, trained=trained)
         addresses = [0 if t is None else t.data_ptr() for t in (input, numbers, bias, output, switches)]
-        self._fold(*addresses, 0, scratch(self._scratch_bytes), extras, winners)
+        self._fold(*addresses, 0, scratch(self._scratch_bytes), ctypes.addressof(extras), winners)
         return Folded(output, saved, switches)
+
+
+def where_saved(fold: Fold, saved: Sequence[Tensor]) -> tuple[ctypes.Array[ctypes.c_int64], int]:
+    """A table of the addresses of the extras, and the address of the winners."""
+    addresses = [tensor.data_ptr() for tensor in saved]
+    table = (ctypes.c_int64 * len(saved))(*addresses)
+    return table, addresses[0] if fold.selects and addresses else 0
 
 
 class Packing:
@@ -155,11 +161,13 @@ def fold_of(request: FoldRequest, isa: Isa) -> Fold:
     )
     states = 0 if fold.flat else Probe(fold).state
     lanes = isa.lanes(8 * DTYPES[dtype].itemsize)
-    from dataclasses import replace
-
     return replace(fold, tile=best_tile(sliding, isa, lanes, states))
 
 
-def compiled(fold: Fold, what: str, write: object, isa: Isa) -> jit.Compiled:
-    """The kernel of that name."""
-    return jit.compiled(f"fold {what} {fold.word()}", write, isa)  # type: ignore[arg-type]
+def compiled(fold: Fold, what: str, write: Callable[[], jit.Program], isa: Isa) -> jit.Compiled:
+    """The kernel of that name. One of a user's own aggregation is told apart by all that it does."""
+    if fold.own:
+        return jit.compiled(f"fold {what} {fold.word()}", write, isa)
+    program = write()
+    digest = hashlib.sha256(str(program.module).encode()).hexdigest()
+    return jit.compiled(f"fold {what} {digest}", lambda: program, isa)

@@ -9,13 +9,13 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-from convitro.engine.cpu.convolve import _decode, _origin, _pack_bias, _window
+from convitro.engine.cpu.convolve import decode, origin_of, pack_bias, pack_window
 from convitro.engine.cpu.finish import Origin, store_results
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import index_table
-from convitro.engine.cpu.vector import BYTE, INDEX, Kernel, Pointer, Value, Variable
+from convitro.engine.cpu.vector import BYTE, INDEX, POINTER, Kernel, Pointer, Value, Variable
 from convitro.engine.fold.item import Item
 from convitro.engine.fold.kernel import Cell, Fold, Tap, Weights, fold_windows, write
 
@@ -31,16 +31,16 @@ def forward_program(fold: Fold, isa: Isa) -> Program:
 def _write(task: Task, fold: Fold) -> None:
     begin, end = task.share(task.size("tasks"))
     scratch = task.pointer("scratch", BYTE)[task.thread * task.size("scratch_bytes")]
-    packed, sums, bias, inside, extras = (
+    window, sums, bias, inside, extras = (
         scratch[task.size(f"{name}_at")].to(task.dtype)
         for name in ("window", "sums", "bias", "inside", "extras")
     )
-    _pack_bias(task, fold, bias)  # type: ignore[arg-type]
+    pack_bias(task, fold.bias, bias)
     function = tile_function(task, fold)
     filters = fold.tile.vectors * task.width
     with task.loop(begin, end) as number:
-        block, _ = _decode(task, number, whole=True)
-        window = _window(task, fold, packed, block)  # type: ignore[arg-type]
+        block, _ = decode(task, number, whole=True)
+        pack_window(task, fold.source, window, block)
         if fold.skips:
             mark_inside(task, inside, block.image, (block.row, block.column))
         with task.loop(0, task.size("filter_blocks")) as part:
@@ -48,7 +48,7 @@ def _write(task: Task, fold: Fold) -> None:
                 (block.group * task.size("filter_blocks") + part) * task.size("weights_in_block")
             ]
             biases = bias[block.group * task.size("filters_padded") + part * filters]
-            origin = _origin(task, fold.tile, block, part)
+            origin = origin_of(task, fold.tile, block, part)
             with task.loop(0, task.size("pixels_total"), fold.tile.rows) as pixel:
                 starts = index_table(task, "pixels")[pixel]
                 to, more = sums[pixel * filters], extras[pixel * filters]
@@ -198,7 +198,9 @@ class Tile:
                 else:
                     self.sums[at].store(result)
                 if fold.saves:
-                    kept = [self.winners[row][vector].value] if fold.selects else reduction.extra(state, result)
+                    kept = (
+                        [self.winners[row][vector].value] if fold.selects else reduction.extra(state, result)
+                    )
                     for number, value in enumerate(kept):
                         self.extras[self.room * number][at].store(value)
 
@@ -230,5 +232,10 @@ def _store_saved(task: Task, fold: Fold, extras: Pointer, origin: Origin) -> Non
             if fold.selects:
                 task.pointer("winners", SHORT)[place].store_first(value.cast(SHORT), left)
             else:
-                to = task.pointer("extras")[task.size("extra_step") * number]
-                to[place].store_first(value, left)
+                extra_pointer(task, number)[place].store_first(value, left)
+
+
+def extra_pointer(task: Task, number: int) -> Pointer:
+    """One of the saved tensors: "extras" is a table of their addresses."""
+    address = task.builder.inttoptr(task.pointer("extras", INDEX)[number].load().ir, POINTER)
+    return Pointer(task, address, task.dtype)

@@ -82,7 +82,9 @@ def weighed(gradient: Item, slope: Item | float) -> Item:
     return gradient * slope
 
 
-def pack_band(task: Task, source: TensorSource, window: Pointer, place: tuple[Value, Value], group: Value) -> None:
+def pack_band(
+    task: Task, source: TensorSource, window: Pointer, place: tuple[Value, Value], group: Value
+) -> None:
     """The padded input rows that a band of output rows sees. [row][column][channel]
 
     Args:
@@ -100,7 +102,13 @@ class Masks:
     """Which products of a pixel lie inside the input, in every lane."""
 
     def __init__(self, kernel: Kernel, fold: Fold, start: Pointer, row_step: Value, lanes: int) -> None:
-        self._kernel, self._fold, self._start, self._row_step, self._lanes = kernel, fold, start, row_step, lanes
+        self._kernel, self._fold, self._start, self._row_step, self._lanes = (
+            kernel,
+            fold,
+            start,
+            row_step,
+            lanes,
+        )
         self._known: dict[Tap, Value] = {}
 
     def _load(self, tap: Tap) -> Value:

@@ -51,7 +51,10 @@ def _write(task: Task, fold: Fold) -> None:
                 at = row * task.size("pixel_row") + column * task.size("pixel_column")
                 pixel = at // fold.channels
                 pointers = [
-                    window[at + part * lanes], weights, sums[pixel * lanes], inside[pixel],
+                    window[at + part * lanes],
+                    weights,
+                    sums[pixel * lanes],
+                    inside[pixel],
                     *(source[place] for source in saved_pointers(task, fold)),
                 ]
                 numbers = (task.size("filters"), task.size("tap_row"), part * lanes)
@@ -70,7 +73,9 @@ def _function(task: Task, fold: Fold) -> Any:
     filters, tap_row, first = (inner.argument(4 + len(kinds) + i) for i in range(3))
     lanes, taps, zero = task.width, len(fold.taps), inner.zero(task.dtype)
     loaded = {
-        tap: (window[tap_row * tap[0]] if tap[0] else window)[tap[1] * fold.dilation * fold.channels].load(lanes)
+        tap: (window[tap_row * tap[0]] if tap[0] else window)[tap[1] * fold.dilation * fold.channels].load(
+            lanes
+        )
         for tap in fold.taps
     }
     totals = {tap: inner.variable(zero) for tap in fold.taps}
@@ -94,7 +99,10 @@ def _function(task: Task, fold: Fold) -> Any:
         )
         for tap, of_product in found:
             slope = traced(
-                fold.operator.combine.name, fold.operator.combine.input_slope, Item(loaded[tap]), Item(of(tap))
+                fold.operator.combine.name,
+                fold.operator.combine.input_slope,
+                Item(loaded[tap]),
+                Item(of(tap)),
             )
             totals[tap].value = (weighed(of_product, slope) + Item(totals[tap].value)).number()
     for tap in fold.taps:

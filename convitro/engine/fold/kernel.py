@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TypeAlias
 
+import llvmlite.ir as ir
+
 from convitro.aggregation import Operator
 from convitro.engine.cpu.finish import Epilogue
-from convitro.engine.cpu.isa import Isa
+from convitro.engine.cpu.isa import Isa, isa
 from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.program import Task, program
@@ -54,7 +56,6 @@ class Fold:
     epilogue: Epilogue = field(default_factory=Epilogue)
     bias: str | None = None
     saves: bool = False
-    reads: bool = False
 
     @property
     def taps(self) -> list[Tap]:
@@ -71,6 +72,12 @@ class Fold:
         """A sum (or mean) of sums is one sum."""
         sums = all(part.name in ("sum", "mean") for part in (self.operator.window, self.operator.aggregation))
         return sums and self.operator.window.name == "sum"
+
+    @property
+    def own(self) -> bool:
+        """Whether all of its functions are Convitro's."""
+        parts = (self.operator.window, self.operator.aggregation)
+        return all(type(part).__module__.startswith("convitro.aggregation") for part in parts)
 
     def extras(self) -> int:
         """How many numbers of a pixel are stored besides the result."""
@@ -99,10 +106,6 @@ class Probe:
     """The functions of an operator traced once, to learn what they return."""
 
     def __init__(self, fold: Fold) -> None:
-        import llvmlite.ir as ir
-
-        from convitro.engine.cpu.isa import isa
-
         kernel = Kernel(ir.Module("probe"), "probe", ["pointer"], isa("x86-64"))
         like = kernel.zero(ELEMENTS[fold.dtype])
         reduction = fold.aggregation(like)
@@ -111,9 +114,9 @@ class Probe:
         self.extras = reduction.extra(state, reduction.finish(state))
 
 
-def write(fold: Fold, isa: Isa, pointers: Sequence[str], body: Callable[[Task], None]) -> Program:
+def write(fold: Fold, machine: Isa, pointers: Sequence[str], body: Callable[[Task], None]) -> Program:
     """A program of this operator."""
-    return program(isa, ELEMENTS[fold.dtype], pointers, body)
+    return program(machine, ELEMENTS[fold.dtype], pointers, body)
 
 
 def fold_windows(

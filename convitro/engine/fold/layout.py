@@ -34,7 +34,6 @@ def forward_layout(sliding: Sliding, fold: Fold, isa: Isa, size_bytes: int, thre
     sizes |= {
         "scratch_bytes": at,
         "extra_room": pixels * filters,
-        "extra_step": sliding.images * prod(sliding.pooled) * sliding.filters * sliding.groups,
         "tap_row": sliding.dilation[0] * sizes["window_columns"] * sizes["pitch"],
     }
     return replace(layout, sizes=sizes, scratch_bytes=at)
@@ -44,9 +43,7 @@ BAND_BYTES = 128 * 1024
 """The packed window of a band of rows should leave room for the rest in the second-level cache."""
 
 
-def backward_sizes(
-    sliding: Sliding, fold: Fold, lanes: int, size_bytes: int, threads: int
-) -> dict[str, int]:
+def backward_sizes(sliding: Sliding, fold: Fold, lanes: int, size_bytes: int, threads: int) -> dict[str, int]:
     """The numbers of both backward kernels, which go through the output in bands of whole rows."""
     columns = (sliding.columns - 1) * sliding.stride[1] + (sliding.kernel[1] - 1) * sliding.dilation[1] + 1
     extent = (sliding.kernel[0] - 1) * sliding.dilation[0] + 1
@@ -80,7 +77,6 @@ def backward_sizes(
         "pixel_row": sliding.stride[0] * columns * sliding.channels,
         "pixel_column": sliding.stride[1] * sliding.channels,
         "above_room": pixels * lanes,
-        "extra_step": sliding.images * sliding.rows * sliding.columns * sliding.filters * sliding.groups,
         "filter_parts": filter_parts,
         "channel_parts": channel_parts,
         "chunks": chunks if threads > 1 else 1,

@@ -11,7 +11,7 @@ from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import ELEMENTS, fill_zeros, load_first_real
 from convitro.engine.cpu.vector import BYTE, Kernel, Pointer, Value
-from convitro.engine.fold.forward_kernel import SHORT, mark_inside
+from convitro.engine.fold.forward_kernel import SHORT, extra_pointer, mark_inside
 from convitro.engine.fold.gradient_parts import Masks, Upstream, pack_band, product_gradients, weighed
 from convitro.engine.fold.item import Item
 from convitro.engine.fold.kernel import Fold, Tap, Weights, write
@@ -66,8 +66,11 @@ def _pack_above(
         place = output_place(task, image, first + row, column) + channel
         to = above[(row * columns + column) * lanes]
         for number, source in enumerate(saved_pointers(task, fold)):
-            to[room * number].store(load_first_real(source[place], task.dtype, left, lanes) if source.element
-                                    is not SHORT else source[place].load_first(left, lanes).cast(task.dtype))
+            to[room * number].store(
+                load_first_real(source[place], task.dtype, left, lanes)
+                if source.element is not SHORT
+                else source[place].load_first(left, lanes).cast(task.dtype)
+            )
 
 
 def output_place(task: Task, image: Value, row: Value, column: Value) -> Value:
@@ -81,8 +84,7 @@ def saved_pointers(task: Task, fold: Fold) -> list[Pointer]:
     gradient = task.pointer("gradient")
     if fold.selects:
         return [gradient, task.pointer("winners", SHORT)]
-    step = task.size("extra_step")
-    extras = [task.pointer("extras")[step * number] for number in range(fold.extras())]
+    extras = [extra_pointer(task, number) for number in range(fold.extras())]
     return [gradient, task.pointer("result"), *extras]
 
 
@@ -120,13 +122,19 @@ def _function(task: Task, fold: Fold) -> Any:
                 at = inside[(row * pixel_row + column * pixel_column) // fold.channels]
                 masks = Masks(inner, fold, at, tap_row // fold.channels, lanes)
             found = product_gradients(
-                fold, Upstream(gradient, saved, real), number, lambda tap: weight(tap, (0, 0)),
-                masks, None if masks is None else masks.count(),
+                fold,
+                Upstream(gradient, saved, real),
+                number,
+                lambda tap: weight(tap, (0, 0)),
+                masks,
+                None if masks is None else masks.count(),
             )
             for tap, of_product in found:
                 slope = traced(
-                    fold.operator.combine.name, fold.operator.combine.weight_slope,
-                    Item(number(tap)), Item(weight(tap, (0, 0))),
+                    fold.operator.combine.name,
+                    fold.operator.combine.weight_slope,
+                    Item(number(tap)),
+                    Item(weight(tap, (0, 0))),
                 )
                 totals[tap].value = (weighed(of_product, slope) + Item(totals[tap].value)).number()
 
