@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, ClassVar
 
+from convitro.aggregation.dual import Dual
+from convitro.errors import UnsupportedError
+
 Item = Any  # a torch.Tensor, or whatever has its operators and element-wise methods
 State = tuple[Item, ...]
 
@@ -56,21 +59,39 @@ class Aggregation(ABC):
     def step(self, state: State, p: Item) -> State:
         """The state after one more item."""
 
-    @abstractmethod
     def merge(self, s: State, t: State) -> State:
-        """The state after the items of `s`, then those of `t`."""
+        """The state after the items of `s`, then those of `t`. May be left out: then parts never meet."""
+        raise UnsupportedError(
+            f"{self.name}: parts cannot be merged.", expected="an aggregation with `merge`"
+        )
 
     @abstractmethod
     def finish(self, state: State, n: Item) -> Item:
         """The result after the last item."""
 
     def extra(self, state: State, result: Item, n: Item) -> tuple[Item, ...]:
-        """Numbers that `slope` needs besides the result; none by default."""
-        return ()
+        """Numbers that `slope` needs besides the result: the state where the slope is derived, else none."""
+        derived = type(self).slope is Aggregation.slope and not self.selects
+        return state if derived else ()
 
-    @abstractmethod
     def slope(self, p: Item, saved: tuple[Item, ...], n: Item) -> Item:
-        """d result / d p. `saved` is (result, *extra). A condition stands for 1 where true, else 0."""
+        """d result / d p. `saved` is (result, *extra). A condition stands for 1 where true, else 0.
+
+        May be left out where `step` adds something to every number of its state: then it is derived from
+        `step` and `finish`. And where the result is one of the items.
+        """
+        if self.selects:
+            return (p == saved[0]) | (p != p)
+        state = saved[1:]
+        moved = self.step(tuple(map(Dual, state)), Dual(p, 1.0))
+        moves = [part.tangent if isinstance(part, Dual) else 0.0 for part in moved]
+        result = self.finish(tuple(map(Dual, state, moves)), n)
+        return result.tangent if isinstance(result, Dual) else 0.0
+
+    @property
+    def merges(self) -> bool:
+        """Whether parts can be merged."""
+        return type(self).merge is not Aggregation.merge
 
     def reduce(self, items: Sequence[Item]) -> Item | None:
         """The result of a whole list at once, where `streams` is false; the same numbers as by steps."""

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from convitro.aggregation.base import Aggregation, Item, State
-from convitro.errors import ArgumentError
-
-INFINITY = math.inf
-
-
-def checked_number(
-    owner: str, name: str, value: Any, *, positive: bool = False, nonzero: bool = False
-) -> float:
-    """`value` as a float; an ArgumentError unless it is a finite number of the asked kind."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or (positive and value <= 0) or (nonzero and value == 0):
-        kind = "a finite number" + (" above 0" if positive else " other than 0" if nonzero else "")
-        raise ArgumentError(f"{owner}: `{name}` is out of range.", expected=kind, received=repr(value))
-    return float(value)
+from convitro.aggregation.exponentials import LogMeanExp, LogSumExp, Softmax
+from convitro.aggregation.guards import INFINITY, nonzero_or_one
+from convitro.aggregation.norms import Norm, PowerMean
 
 
 @dataclass(frozen=True)
@@ -106,128 +94,6 @@ class MaxAbs(Max):
 
     def step(self, state: State, p: Item) -> State:
         return (p.where((p.abs() > state[0].abs()) | (p != p), state[0]),)
-
-
-@dataclass(frozen=True)
-class LogSumExp(Aggregation):
-    """ln(sum of e^(beta p)) / beta: a smooth maximum, smooth minimum where beta < 0.
-
-    Source: the running maximum of Milakov & Gimelshein 2018, "Online normalizer calculation for softmax",
-        alg. 3.
-    """
-
-    name: ClassVar[str] = "logsumexp"
-    beta: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "beta", checked_number(self.name, "beta", self.beta, nonzero=True))
-
-    def init(self, n: int) -> tuple[float, ...]:
-        return -INFINITY, 0.0
-
-    def step(self, state: State, p: Item) -> State:
-        return self.merge(state, (self.beta * p, 1.0))
-
-    def merge(self, s: State, t: State) -> State:
-        top = s[0].maximum(t[0])
-        shift = finite_or_zero(top)
-        return top, s[1] * (s[0] - shift).exp() + t[1] * (t[0] - shift).exp()
-
-    def finish(self, state: State, n: Item) -> Item:
-        top, total = state
-        return (top + total.log()) / self.beta
-
-    def slope(self, p: Item, saved: tuple[Item, ...], n: Item) -> Item:
-        top = self.beta * saved[0]
-        return (self.beta * p - top.where(top != -INFINITY, 0.0)).exp()  # all items at -inf: no gradient
-
-
-@dataclass(frozen=True)
-class LogMeanExp(LogSumExp):
-    """ln(mean of e^(beta p)) / beta: between the mean (small beta) and the maximum (large beta)."""
-
-    name: ClassVar[str] = "logmeanexp"
-
-    def finish(self, state: State, n: Item) -> Item:
-        return super().finish(state, n) - n.log() / self.beta
-
-    def slope(self, p: Item, saved: tuple[Item, ...], n: Item) -> Item:
-        return super().slope(p, saved, n) / n
-
-
-@dataclass(frozen=True)
-class Softmax(Aggregation):
-    """The sum of p weighted by softmax(beta p): the mean at beta = 0, towards the maximum as beta grows."""
-
-    name: ClassVar[str] = "softmax"
-    beta: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "beta", checked_number(self.name, "beta", self.beta))
-
-    def init(self, n: int) -> tuple[float, ...]:
-        return -INFINITY, 0.0, 0.0
-
-    def step(self, state: State, p: Item) -> State:
-        return self.merge(state, (self.beta * p, 1.0, p))
-
-    def merge(self, s: State, t: State) -> State:
-        top = s[0].maximum(t[0])
-        shift = finite_or_zero(top)
-        old, new = (s[0] - shift).exp(), (t[0] - shift).exp()
-        return top, s[1] * old + t[1] * new, s[2] * old + t[2] * new
-
-    def finish(self, state: State, n: Item) -> Item:
-        return state[2] / state[1]
-
-    def extra(self, state: State, result: Item, n: Item) -> tuple[Item, ...]:
-        return (state[0] + state[1].log(),)
-
-    def slope(self, p: Item, saved: tuple[Item, ...], n: Item) -> Item:
-        result, log_total = saved
-        return (self.beta * p - log_total).exp() * (1 + self.beta * (p - result))
-
-
-@dataclass(frozen=True)
-class Norm(Aggregation):
-    """(sum of |p|^q)^(1/q): the q-norm."""
-
-    name: ClassVar[str] = "norm"
-    q: float = 2.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "q", checked_number(self.name, "q", self.q, positive=True))
-
-    def init(self, n: int) -> tuple[float, ...]:
-        return 0.0, 0.0
-
-    def step(self, state: State, p: Item) -> State:
-        return self.merge(state, (p.abs(), 1.0))
-
-    def merge(self, s: State, t: State) -> State:
-        top = s[0].maximum(t[0])
-        scale = nonzero_or_one(finite_or_zero(top))  # powers of items scaled to 0..1 cannot overflow
-        return top, s[1] * (s[0] / scale) ** self.q + t[1] * (t[0] / scale) ** self.q
-
-    def finish(self, state: State, n: Item) -> Item:
-        return state[0] * state[1] ** (1 / self.q)
-
-    def slope(self, p: Item, saved: tuple[Item, ...], n: Item) -> Item:
-        slope = p.sign() * (p.abs() / nonzero_or_one(saved[0])) ** (self.q - 1)
-        return slope.where((p != 0) & (saved[0] != 0), 0.0)
-
-
-@dataclass(frozen=True)
-class PowerMean(Norm):
-    """(mean of |p|^q)^(1/q): the root mean square at q = 2, the mean of |p| at q = 1."""
-
-    name: ClassVar[str] = "powermean"
-
-    def finish(self, state: State, n: Item) -> Item:
-        return state[0] * (state[1] / n) ** (1 / self.q)
-
-    def slope(self, p: Item, saved: tuple[Item, ...], n: Item) -> Item:
-        return super().slope(p, saved, n) / n
 
 
 @dataclass(frozen=True)
@@ -329,16 +195,6 @@ class Separate(Sum):
 
     name: ClassVar[str] = "none"
     separate: ClassVar[bool] = True
-
-
-def finite_or_zero(x: Item) -> Item:
-    """x, or 0 where it is infinite: a shift that never makes inf - inf."""
-    return x.where(x.abs() != INFINITY, 0.0)
-
-
-def nonzero_or_one(x: Item) -> Item:
-    """x, or 1 where it is 0: a divisor that never makes 0 / 0."""
-    return x.where(x != 0, 1.0)
 
 
 BUILT_IN: tuple[Aggregation, ...] = (

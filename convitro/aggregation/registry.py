@@ -6,6 +6,7 @@ from typing import Any
 
 from convitro.aggregation.base import Aggregation
 from convitro.aggregation.builtin import BUILT_IN
+from convitro.aggregation.verify import verify
 from convitro.errors import ArgumentError, closest, missing_call
 
 _named: dict[str, Aggregation] = {aggregation.name: aggregation for aggregation in BUILT_IN}
@@ -34,7 +35,8 @@ def register_aggregation(aggregation: Aggregation) -> Aggregation:
         The same instance.
 
     Raises:
-        ArgumentError: not an instance of Aggregation, no proper name, or the name of another class.
+        ArgumentError: not an instance of Aggregation, no proper name, the name of another class, or a law of
+            aggregations does not hold (see `verify`).
 
     Source: own.
 
@@ -53,6 +55,7 @@ def register_aggregation(aggregation: Aggregation) -> Aggregation:
             expected="a name of its own",
             received=f"{type(aggregation).__qualname__}, while {type(owner).__qualname__} has that name",
         )
+    verify(aggregation)
     for spec in [spec for spec, known in _by_spec.items() if known.name == aggregation.name]:
         del _by_spec[spec]
     _named[aggregation.name] = _by_spec[aggregation.spec] = aggregation
@@ -97,6 +100,8 @@ def _remembered(aggregation: Aggregation) -> Aggregation:
         )
     if known is None or type(known) is not type(aggregation):
         _check_instance(aggregation)
+        if type(aggregation) not in {type(built_in) for built_in in BUILT_IN}:
+            verify(aggregation)
         _by_spec[aggregation.spec] = aggregation
     return aggregation
 

@@ -16,8 +16,8 @@ from torch.autograd import forward_ad
 import convitro.engine.fold.execute as fold
 import convitro.reference as reference
 from convitro.aggregation import Operator, operator
-from convitro.errors import UnsupportedError
 from convitro.engine.cpu.layer import output_strides
+from convitro.errors import UnsupportedError
 from convitro.geometry import BlockProblem, ConvProblem
 
 

@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 
-from convitro import Conv2d, ConvBlock, LogSumExp, aggregations, functional, reference
-from convitro.aggregation import operator
+from convitro import Conv2d, ConvBlock, LogSumExp, aggregations, functional
 from convitro.errors import UnsupportedError
-from convitro.geometry import conv_problem
 
 ALL = aggregations()
 

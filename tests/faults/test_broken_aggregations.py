@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from convitro.aggregation import Aggregation, Max, Mean, Product, Softmax, Std, Sum
+from convitro.errors import ArgumentError
 from tests.contract import checks
 
 ITEMS = torch.tensor([1.0, -4.0, 2.5, 4.0, 0.0, -1.5], dtype=torch.float64)[:, None]
@@ -92,7 +93,7 @@ def fault(broken: type[Aggregation], name: str, check: Callable[[Aggregation], N
     ],
 )
 def test_the_contract_catches_it(broken: Aggregation, check: Callable[[Aggregation], None]) -> None:
-    with pytest.raises((AssertionError, RuntimeError), match=r"(?s)."):
+    with pytest.raises((AssertionError, RuntimeError, ArgumentError), match=r"(?s)."):
         check(broken)
 
 

@@ -152,6 +152,14 @@ class Value:
         other = self.like(other)
         return (self > other).choose(self, other)
 
+    def largest(self, other: Number) -> Value:
+        """The larger; NaN where either is NaN."""
+        return self.kernel.call("llvm.maximum", self, self.like(other), flags=("nsz",))
+
+    def smallest(self, other: Number) -> Value:
+        """The smaller; NaN where either is NaN."""
+        return self.kernel.call("llvm.minimum", self, self.like(other), flags=("nsz",))
+
     def cast(self, element: Any) -> Value:
         """The same numbers in lanes of another type; integers count from zero up."""
         target = ir.VectorType(element, self.type.count) if isinstance(self.type, ir.VectorType) else element
@@ -333,12 +341,12 @@ class Kernel:
         known = self.module.globals.get(name)
         return known or ir.Function(self.module, ir.FunctionType(result, list(arguments)), name)
 
-    def call(self, name: str, *values: Value) -> Value:
-        """An intrinsic whose result and arguments are of one type."""
+    def call(self, name: str, *values: Value, flags: Sequence[str] = ()) -> Value:
+        """An intrinsic whose result and arguments are of one type; `flags` are LLVM's of fast mathematics."""
         kind = values[0].type
         lanes = f"v{kind.count}" if isinstance(kind, ir.VectorType) else ""
         function = self.intrinsic(f"{name}.{lanes}{_suffix(values[0].element)}", kind, [kind] * len(values))
-        return Value(self, self.builder.call(function, [value.ir for value in values]))
+        return Value(self, self.builder.call(function, [value.ir for value in values], fastmath=flags))
 
     def variable(self, initial: Number) -> Variable:
         """A variable; a Python integer makes an index."""

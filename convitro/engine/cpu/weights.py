@@ -80,7 +80,7 @@ def packing(isa: Isa, dtype: str, element: str, filters: int, *, by_channel: boo
     )
 
 
-def _write(task: Task, element: ir.Type, filters: int, by_channel: bool) -> None:  # noqa: FBT001
+def _write(task: Task, element: ir.Type, filters: int, by_channel: bool) -> None:
     blocks, channels = task.size("filter_blocks"), task.size("channels")
     rows, columns = task.size("kernel_rows"), task.size("kernel_columns")
     begin, end = task.share(task.size("groups") * blocks)

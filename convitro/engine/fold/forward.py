@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -24,7 +24,7 @@ from convitro.engine.cpu.packed import packed
 from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
 from convitro.engine.fold.forward_kernel import POINTERS, forward_program
-from convitro.engine.fold.kernel import Fold, Probe
+from convitro.engine.fold.kernel import Fold
 from convitro.engine.fold.layout import best_tile, forward_layout
 from convitro.geometry import BlockProblem
 
@@ -145,12 +145,12 @@ def fold_of(request: FoldRequest, isa: Isa) -> Fold:
     skips = not operator.multiplies_and_adds and any(conv.padding)
     images, _, height, width = input.shape
     sliding = sliding_of(block, images, height, width)
-    element = dtype if request.saves else input.element
-    fold = Fold(
+    lanes, element = isa.lanes(8 * DTYPES[dtype].itemsize), dtype if request.saves else input.element
+    return Fold(
         operator,
         dtype,
         TensorSource(input.element, layout_of(input)),
-        best_tile(sliding, isa, isa.lanes(8 * DTYPES[dtype].itemsize), 1),
+        best_tile(sliding, lanes, winners=request.saves and operator.aggregation.selects),
         conv.channels_per_filter,
         conv.kernel_size,
         conv.dilation[1],
@@ -159,9 +159,6 @@ def fold_of(request: FoldRequest, isa: Isa) -> Fold:
         request.bias,
         request.saves,
     )
-    states = 0 if fold.flat else Probe(fold).state
-    lanes = isa.lanes(8 * DTYPES[dtype].itemsize)
-    return replace(fold, tile=best_tile(sliding, isa, lanes, states))
 
 
 def compiled(fold: Fold, what: str, write: Callable[[], jit.Program], isa: Isa) -> jit.Compiled:

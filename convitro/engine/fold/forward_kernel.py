@@ -17,7 +17,7 @@ from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import index_table
 from convitro.engine.cpu.vector import BYTE, INDEX, POINTER, Kernel, Pointer, Value, Variable
 from convitro.engine.fold.item import Item
-from convitro.engine.fold.kernel import Cell, Fold, Tap, Weights, fold_windows, write
+from convitro.engine.fold.kernel import Cell, Fold, Tap, Weights, changes, fold_windows, write
 
 POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "extras", "winners")
 SHORT = ir.IntType(16)
@@ -174,9 +174,8 @@ class Tile:
         after = fold.aggregation(self.zero).step(before, Item(item))
         if fold.saves and fold.selects:
             winner: Variable = self.winners[row][vector]
-            changed = ~before[0].equals(after[0]) & ~before[0].is_nan()
             number = self.inner.broadcast(channel.cast(ir.IntType(32)).cast(self.dtype), self.lanes)
-            winner.value = changed.choose(number, winner.value)
+            winner.value = changes(before[0], after[0]).choose(number, winner.value)
         for place, value in zip(places, after, strict=True):
             place.value = value
 

@@ -1,4 +1,4 @@
-"""What both backward kernels do with one window: compute its item again, and weigh every product's gradient."""
+"""What both backward kernels do with a window: compute its item again, and weigh each product's gradient."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Upstream:
 
     Attributes:
         gradient: of the result.
-        saved: the result and what else the slope needs; only the winner's number where the aggregation selects.
+        saved: the result and what else the slope needs; the winner's number alone
+            where the aggregation selects.
         channel: the number of the channel in every lane, as a real number.
     """
 
@@ -44,27 +45,25 @@ def product_gradients(
         numbers, weights: the two sides of a product.
         inside, count: whether a product counts, and how many do; all without them.
     """
-    guard = None if inside is None else lambda tap, _: inside(tap)  # type: ignore[misc]
-    grid = fold_windows(fold, (1, 1), lambda tap, _: numbers(tap), lambda tap, _: weights(tap), guard)
+    guard = None if inside is None else lambda tap, _: inside(tap)
+    first = upstream.gradient.like(0.0 if inside is None else -1.0)
+    winners = [[[first]]] if fold.operator.window.selects else None
+    grid = fold_windows(
+        fold, (1, 1), lambda tap, _: numbers(tap), lambda tap, _: weights(tap), guard, winners=winners
+    )
     state, window = grid[0][0], fold.window(upstream.gradient)
     reduced = window.finish(state, count)
     item = reduced if count is None else (count > 0.0).choose(reduced, 0.0)
-    gradient = _of_item(fold, upstream, item)
-    saved, taken = [reduced, *window.extra(state, reduced, count)], None
-    for tap in fold.taps:
-        product = traced(
+    gradient, saved = _of_item(fold, upstream, item), [reduced, *window.extra(state, reduced, count)]
+    for number, tap in enumerate(fold.taps):
+        if winners is not None:
+            yield tap, gradient.where(Item(winners[0][0][0].equals(float(number))), 0.0)
+            continue
+        combined = traced(
             fold.operator.combine.name, fold.operator.combine.value, Item(numbers(tap)), Item(weights(tap))
         )
-        slope = window.slope(product, saved, count)
-        if fold.operator.window.selects:
-            holds = slope.value if inside is None else slope.value & inside(tap)
-            won = holds if taken is None else holds & ~taken
-            taken = holds if taken is None else holds | taken
-            slope = Item(won)
-        found = weighed(gradient, slope)
-        if inside is not None:
-            found = Item(inside(tap).choose(found.number(), 0.0))
-        yield tap, found
+        found = weighed(gradient, window.slope(combined, saved, count))
+        yield tap, found if inside is None else found.where(Item(inside(tap)), 0.0)
 
 
 def _of_item(fold: Fold, upstream: Upstream, item: Value) -> Item:

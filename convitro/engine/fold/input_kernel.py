@@ -1,4 +1,4 @@
-"""The input's gradient of an operator: lanes over channels; a pixel's window and its gradient stay in registers."""
+"""The input's gradient of an operator, with channels in the lanes: a pixel's window stays in registers."""
 
 from __future__ import annotations
 

@@ -1,25 +1,26 @@
 """Vectors of a kernel that behave like tensors, so that the functions of an aggregation write kernels.
 
-An aggregation is defined once, in operators and element-wise methods of torch.Tensor. Called with an `Item` in
-place of a tensor, the same functions write down the instructions for one vector.
+An aggregation is defined once, in operators and element-wise methods of torch.Tensor. Called with an `Item`
+in place of a tensor, the same functions write down the instructions for one vector.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeAlias
+from collections.abc import Callable
+from typing import NoReturn, TypeAlias
 
 import llvmlite.ir as ir
 
 import convitro.engine.cpu.mathematics as mathematics
+from convitro.aggregation.torch_functions import TorchFunctions
 from convitro.engine.cpu.vector import Value
 from convitro.errors import UnsupportedError
 
 Operand: TypeAlias = "Item | float | int | bool"
 
 
-class Item:
+class Item(TorchFunctions):
     """One number for each lane: a real number, or a condition.
 
     NaN propagates through `maximum` and `minimum` as in PyTorch. A product that is added to something is
@@ -30,6 +31,11 @@ class Item:
 
     def __init__(self, value: Value, factors: tuple[Value, Value] | None = None) -> None:
         self.value, self._factors = value, factors
+
+    @property
+    def dtype(self) -> str:
+        """The name of torch's dtype."""
+        return "float64" if self.value.kernel.isa.lanes(64) == self.value.type.count else "float32"
 
     def like(self, other: Operand) -> Value:
         """Another operand as a vector of the same kind."""
@@ -156,13 +162,11 @@ class Item:
 
     def maximum(self, other: Operand) -> Item:
         """The larger; NaN if either is."""
-        mine = self.number()
-        return Item(mine.is_nan().choose(mine, mine.maximum(self.like(other))))
+        return Item(self.number().largest(self.like(other)))
 
     def minimum(self, other: Operand) -> Item:
         """The smaller; NaN if either is."""
-        mine = self.number()
-        return Item(mine.is_nan().choose(mine, mine.minimum(self.like(other))))
+        return Item(self.number().smallest(self.like(other)))
 
     def clamp(self, min: Operand | None = None, max: Operand | None = None) -> Item:
         """Within the bounds that are given."""
@@ -282,20 +286,6 @@ class Item:
         if name.startswith("__"):
             raise AttributeError(name)
         _refuse(f"`{name}` does not exist in kernels", f"one of {', '.join(METHODS)}")
-
-    @classmethod
-    def __torch_function__(
-        cls, function: Any, types: Any, arguments: Sequence[Any] = (), named: Any = None
-    ) -> Any:
-        """`torch.exp(p)` is `p.exp()`, and torch.where takes its condition first."""
-        name = getattr(function, "__name__", str(function))
-        if name == "where":
-            condition, yes, no = arguments
-            return yes.where(condition, no) if isinstance(yes, Item) else no.where(~condition, yes)
-        first = arguments[0]
-        if not isinstance(first, Item):
-            first = Item(arguments[1].like(first))
-        return getattr(first, name.strip("_"))(*arguments[1:], **(named or {}))
 
 
 METHODS = tuple(

@@ -126,6 +126,7 @@ def fold_windows(
     weights: Callable[[Tap, Cell], Value],
     inside: Callable[[Tap, Cell], Value] | None = None,
     states: Grid | None = None,
+    winners: Grid | None = None,
 ) -> Grid:
     """The states of the windows of a tile after all items of one channel.
 
@@ -134,6 +135,8 @@ def fold_windows(
         numbers, weights: the two sides of an item, by tap and cell.
         inside: whether the item counts; all do without it.
         states: where to begin.
+        winners: gets the number of the winning tap of each cell, if the window selects; begins with
+            the first, or below zero if not all items count.
     """
     cells = list(product(range(shape[0]), range(shape[1])))
     for tap in fold.taps:
@@ -148,9 +151,21 @@ def fold_windows(
             if inside is not None:
                 holds = inside(tap, cell)
                 after = [holds.choose(new, old) for new, old in zip(after, before, strict=True)]
+            if winners is not None:
+                held = winners[cell[0]][cell[1]]
+                number = held[0].like(float(fold.taps.index(tap)))
+                wins = changes(before[0], after[0])
+                if inside is not None:  # where all are as the state began the first one wins
+                    wins = wins | (inside(tap, cell) & (held[0] < 0.0))
+                held[0] = wins.choose(number, held[0])
             states[cell[0]][cell[1]] = after
     assert states is not None
     return states
+
+
+def changes(before: Value, after: Value) -> Value:
+    """Whether an item became the result of what selects; the first NaN stays."""
+    return ~before.equals(after) & ~before.is_nan()
 
 
 class Weights:

@@ -5,19 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil, prod
 
-
 from convitro.engine.cpu.blocking import Sliding
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layout import LINE, Layout, direct_layout
 from convitro.engine.cpu.multiply import Tile
 from convitro.engine.fold.kernel import Fold
 
+MOST_ITEMS = 1500
+"""More items are not written into the body of a kernel."""
 
-def best_tile(sliding: Sliding, isa: Isa, lanes: int, states: int) -> Tile:
-    """Pixels and vectors of filters: all states in registers, with a vector or two for what is loaded."""
+
+def best_tile(sliding: Sliding, lanes: int, *, winners: bool) -> Tile:
+    """Pixels and vectors of filters: the windows' states in registers.
+
+    Those of the aggregation are met once for all items of a channel, and may be in memory as well. Winners,
+    which are kept beside them, want a smaller tile.
+    """
     vectors = 2 if sliding.filters > lanes else 1
-    room = (isa.registers - vectors - 2) // (vectors * (1 + states))
-    return Tile(max(1, min(room, 6 if vectors > 1 else 8, max(1, 1500 // (sliding.taps * vectors)))), vectors)
+    rows = (5 if winners else 6) if vectors > 1 else 8
+    return Tile(max(1, min(rows, MOST_ITEMS // (sliding.taps * vectors))), vectors)
 
 
 def forward_layout(sliding: Sliding, fold: Fold, isa: Isa, size_bytes: int, threads: int) -> Layout:

@@ -1,4 +1,4 @@
-"""The weight's gradient of an operator: lanes over filters; the weights and sums of a channel stay in registers."""
+"""The weight's gradient of an operator, with filters in the lanes: a channel's sums stay in registers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import llvmlite.ir as ir
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.program import Task
-from convitro.engine.cpu.source import ELEMENTS, fill_zeros, load_first_real
+from convitro.engine.cpu.source import fill_zeros, load_first_real
 from convitro.engine.cpu.vector import BYTE, Kernel, Pointer, Value
 from convitro.engine.fold.forward_kernel import SHORT, extra_pointer, mark_inside
 from convitro.engine.fold.gradient_parts import Masks, Upstream, pack_band, product_gradients, weighed
