@@ -18,6 +18,15 @@ def first_equal(p: Tensor, value: Tensor) -> Tensor:
     return p[(p.detach() == value.detach()).nonzero()[0, 0]]
 
 
+def quantile(p: Tensor, q: float) -> Tensor:
+    """One of the items."""
+    return (
+        p.nanmedian()
+        if not p.isfinite().all() and q == 0.5
+        else p.detach().quantile(q, interpolation="lower")
+    )
+
+
 REDUCTIONS: dict[str, Reduction] = {
     "sum": lambda p: p.sum(),
     "mean": lambda p: p.mean(),
@@ -37,6 +46,8 @@ REDUCTIONS: dict[str, Reduction] = {
     "product": lambda p: p.prod(),
     "std": lambda p: p.std(correction=0),
     "median": lambda p: first_equal(p, p.median()),
+    "quantile": lambda p: first_equal(p, quantile(p, 0.5)),
+    "quantile(q=0.8)": lambda p: first_equal(p, quantile(p, 0.8)),
 }
 COMBINES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "multiply": torch.mul,

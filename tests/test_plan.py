@@ -51,7 +51,9 @@ def test_a_call_does_what_the_plan_says(
 def test_every_other_algorithm_has_a_reason() -> None:
     for layer, size in LAYERS:
         plan = convitro.plan(layer, size)
-        assert {plan.algorithm, *plan.reasons} == {"direct", "winograd", "depthwise", "aten", "reference"}
+        assert {plan.algorithm, *plan.reasons} == {
+            *("direct", "winograd", "depthwise", "fold", "aten", "reference")
+        }
         assert all(reasons and all(reasons) for reasons in plan.reasons.values())
         assert plan.threads >= 1
         assert plan.expected_share > 0

@@ -1,7 +1,7 @@
 """How values become one: aggregations (of channels and windows), combines (of pixel and weight), registry."""
 
 from convitro.aggregation.base import Aggregation
-from convitro.aggregation.builtin import Max, MaxAbs, Mean, Median, Min, Product, Separate, Std, Sum
+from convitro.aggregation.builtin import Max, MaxAbs, Mean, Median, Min, Product, Quantile, Separate, Std, Sum
 from convitro.aggregation.combine import COMBINES, Combine
 from convitro.aggregation.exponentials import LogMeanExp, LogSumExp, Softmax
 from convitro.aggregation.norms import Norm, PowerMean
@@ -23,6 +23,7 @@ __all__ = [
     "Operator",
     "PowerMean",
     "Product",
+    "Quantile",
     "Separate",
     "Softmax",
     "Std",

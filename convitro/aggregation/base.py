@@ -101,7 +101,11 @@ class Aggregation(ABC):
     def spec(self) -> str:
         """Name and parameters as one line that `resolve` reads back, such as "logsumexp(beta=5.0)"."""
         parameters: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
-        own = [f"{parameter.name}={getattr(self, parameter.name)!r}" for parameter in parameters]
+        own = [
+            f"{parameter.name}={getattr(self, parameter.name)!r}"
+            for parameter in parameters
+            if parameter.init
+        ]
         return f"{self.name}({', '.join(own)})" if own else self.name
 
     def __str__(self) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from convitro.aggregation.base import Aggregation, Item, State
 from convitro.aggregation.exponentials import LogMeanExp, LogSumExp, Softmax
-from convitro.aggregation.guards import INFINITY, nonzero_or_one
+from convitro.aggregation.guards import INFINITY, checked_number, nonzero_or_one
 from convitro.aggregation.norms import Norm, PowerMean
+from convitro.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -159,11 +161,27 @@ class Std(Aggregation):
 
 
 @dataclass(frozen=True)
-class Median(Max):
-    """The middle item, the lower of two where n is even (as torch.median). Its state is the sorted items."""
+class Quantile(Max):
+    """The item that a share q of the others does not exceed, the lower of two between which it would lie.
 
-    name: ClassVar[str] = "median"
+    As torch.quantile(interpolation="lower"). Its state is the sorted items.
+    """
+
+    name: ClassVar[str] = "quantile"
     streams: ClassVar[bool] = False
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        share = checked_number(self.name, "q", self.q)
+        if not 0 <= share <= 1:
+            raise ArgumentError(
+                "quantile: `q` is out of range.", expected="a number from 0 to 1", received=repr(self.q)
+            )
+        object.__setattr__(self, "q", share)
+
+    def rank(self, n: int) -> int:
+        """How many of n items come before the result when they are sorted."""
+        return math.floor(self.q * (n - 1) + 1e-9)
 
     def init(self, n: int) -> tuple[float, ...]:
         return (INFINITY,) * n
@@ -181,12 +199,21 @@ class Median(Max):
         return s
 
     def finish(self, state: State, n: Item) -> Item:
-        return state[(len(state) - 1) // 2]
+        return state[self.rank(len(state))]
 
     def reduce(self, items: Sequence[Item]) -> Item | None:
         import torch
 
-        return torch.stack(list(items)).median(0).values
+        stacked = torch.stack(list(items))
+        return stacked.sort(0).values[self.rank(len(items))].where(~stacked.isnan().any(0), math.nan)
+
+
+@dataclass(frozen=True)
+class Median(Quantile):
+    """The middle item, the lower of two where n is even (as torch.median)."""
+
+    name: ClassVar[str] = "median"
+    q: float = field(default=0.5, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -211,5 +238,6 @@ BUILT_IN: tuple[Aggregation, ...] = (
     Product(),
     Std(),
     Median(),
+    Quantile(),
     Separate(),
 )

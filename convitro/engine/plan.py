@@ -17,7 +17,10 @@ from convitro.aggregation import Operator, operator
 from convitro.engine.aten import aten_reasons
 from convitro.engine.choice import block_reasons, dtype_reason
 from convitro.engine.cpu.convolver import DTYPES, NAMES, arranged
-from convitro.engine.cpu.layer import accumulation, sliding_of
+from convitro.engine.cpu.layer import Form, accumulation, channels_last, sliding_of
+from convitro.engine.fold.execute import operator_reasons
+from convitro.engine.fold.forward import FoldRequest, fold_of
+from convitro.engine.fold.layout import forward_layout
 from convitro.errors import ArgumentError, ShapeError
 from convitro.geometry import BlockProblem, ConvProblem, conv_problem
 
@@ -27,7 +30,8 @@ class Plan:
     """How a layer is computed on one size of input.
 
     Attributes:
-        algorithm: "direct", "winograd", "depthwise", "aten" (PyTorch's own operators) or "reference".
+        algorithm: "direct", "winograd", "depthwise", "fold" (any operator, item by item), "aten" (PyTorch's own
+            operators) or "reference".
         isa: the instruction set of the kernels; empty where PyTorch computes.
         tile: accumulators held in registers, rows x numbers.
         block: images, rows and columns of the output that are computed together.
@@ -112,18 +116,57 @@ def plan(layer: Any, input_size: Sequence[int], dtype: torch.dtype = torch.float
     block, chosen = _block_of(layer)
     size = _checked_size(block.conv, input_size)
     macs = block.conv.macs(size[0], *size[2:])
-    refused = aten_reasons(chosen)
-    if refused:
-        others = ("direct", "winograd", "depthwise", "aten")
-        return Plan("reference", "", (0, 0), (0, 0, 0), 1, macs, 0.0, dict.fromkeys(others, tuple(refused)))
+    refused = tuple(aten_reasons(chosen))
     reasons = _engine_reasons(block, size, dtype)
     slower = ("slower than all others: it is the definition",)
+    if refused:
+        others = dict.fromkeys((*cpu.ALGORITHMS, "aten"), refused)
+        unfit = (*reasons, *operator_reasons(block, chosen))
+        if not unfit:
+            return _folded(block, chosen, size, NAMES[dtype], {**others, "reference": slower})
+        return Plan("reference", "", (0, 0), (0, 0, 0), 1, macs, 0.0, {**others, "fold": unfit})
     if reasons:
-        found = {name: tuple(reasons) for name in cpu.ALGORITHMS}
+        found = {name: tuple(reasons) for name in (*cpu.ALGORITHMS, "fold")}
         return Plan("aten", "", (0, 0), (0, 0, 0), 1, macs, 0.0, {**found, "reference": slower})
-    return _planned(
-        block, size, NAMES[dtype], {"aten": ("slower where kernels can be made",), "reference": slower}
+    single = ("a sum needs no state for each channel: slower",)
+    others = {"fold": single, "aten": ("slower where kernels can be made",), "reference": slower}
+    return _planned(block, size, NAMES[dtype], others)
+
+
+def _folded(
+    block: BlockProblem,
+    chosen: Operator,
+    size: tuple[int, ...],
+    element: str,
+    others: dict[str, tuple[str, ...]],
+) -> Plan:
+    """The plan of an operator that is folded item by item."""
+    isa, team = instruction_sets.current(), threads.available()
+    conv, dtype = block.conv, accumulation(element)
+    shape = (size[0], conv.out_channels, *conv.output_size(*size[2:]))
+    forms = (Form(size, channels_last(size), element), Form(conv.weight_shape, channels_last(shape), element))
+    fold = fold_of(FoldRequest(block, chosen, *forms), isa)
+    size_bytes = DTYPES[dtype].itemsize
+    layout = forward_layout(sliding_of(block, size[0], *size[2:]), fold, isa, size_bytes, team)
+    return Plan(
+        algorithm="fold",
+        isa=isa.name,
+        tile=(fold.tile.rows, fold.tile.vectors * isa.lanes(8 * size_bytes)),
+        block=(layout.block.images, layout.block.rows, layout.block.columns),
+        threads=team,
+        macs=conv.macs(size[0], *size[2:]),
+        expected_share=0.0,
+        reasons=others,
+        notes=_notes(block),
     )
+
+
+def _notes(block: BlockProblem) -> tuple[str, ...]:
+    """What else to know."""
+    notes = [threads.reason()] if threads.reason() else []
+    if block.conv.padding_mode != "zeros":
+        notes.append(f'padding_mode="{block.conv.padding_mode}": PyTorch pads the input first')
+    return tuple(notes)
 
 
 def _planned(
@@ -138,9 +181,6 @@ def _planned(
     _, tile, layout = arranged(sliding, algorithm, accumulation(element), isa, team)
     lanes = isa.lanes(8 * DTYPES[accumulation(element)].itemsize)
     macs, cycles = block.conv.macs(size[0], *size[2:]), layout.sizes.get("expected_cycles", 0)
-    notes = [threads.reason()] if threads.reason() else []
-    if block.conv.padding_mode != "zeros":
-        notes.append(f'padding_mode="{block.conv.padding_mode}": PyTorch pads the input first')
     return Plan(
         algorithm=algorithm,
         isa=isa.name,
@@ -150,7 +190,7 @@ def _planned(
         macs=macs,
         expected_share=macs / (2 * lanes) / team / cycles if cycles else 0.0,
         reasons={**against, **others},
-        notes=tuple(notes),
+        notes=_notes(block),
     )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convitro import aggregations, functional
 from tests import oracle
-from tests.contract.checks import algorithms
+from tests.contract.checks import ALGORITHMS
 
 INF, NAN = math.inf, math.nan
 COMBINING = [name for name in aggregations() if name != "none"]
@@ -19,7 +19,7 @@ def combined(
 ) -> tuple[float, list[float]]:
     """The result over channels with these values, and its gradient with respect to each, the same by all."""
     found = []
-    for algorithm in algorithms(aggregation):
+    for algorithm in ALGORITHMS:
         input = torch.tensor(values, dtype=dtype).reshape(1, -1, 1, 1).requires_grad_()
         weight = torch.ones(1, len(values), 1, 1, dtype=dtype)
         output = functional.conv2d(input, weight, aggregation=aggregation, algorithm=algorithm)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convitro.aggregation import aggregations, resolve
-from tests.contract.checks import algorithms, check_merge, check_order, check_slope, check_ties, reduced
+from tests.contract.checks import ALGORITHMS, check_merge, check_order, check_slope, check_ties, reduced
 
 COMBINING = [name for name in aggregations() if name != "none"]
 NUMBERS = st.floats(-1e3, 1e3, allow_subnormal=False).map(lambda x: round(x, 3))
@@ -31,7 +31,7 @@ def test_parts_merge_to_the_whole(name: str, numbers: list[float], cut: int) -> 
 
 @pytest.mark.parametrize("name", COMBINING)
 def test_slope_is_the_derivative(name: str) -> None:
-    for algorithm in algorithms(name):
+    for algorithm in ALGORITHMS:
         check_slope(resolve(name), algorithm)
 
 

@@ -69,7 +69,7 @@ class Forgetful:
 
 def _owners() -> list[ModuleType]:
     """The modules that make tensors for kernels."""
-    known = [module for name, module in sys.modules.items() if name.startswith("convitro.engine.cpu.")]
+    known = [module for name, module in sys.modules.items() if name.startswith("convitro.engine.")]
     return [module for module in known if getattr(module, "torch", None) is torch]
 
 

@@ -11,19 +11,20 @@ from torch import Tensor
 
 import convitro.engine.cpu.isa as instruction_sets
 import convitro.engine.cpu.threads as threads
-from convitro.aggregation import Operator
+from convitro.aggregation import Operator, Quantile
 from convitro.engine.choice import engine_reasons
 from convitro.engine.cpu.convolver import NAMES
 from convitro.engine.cpu.execute import key
 from convitro.engine.cpu.layer import Form, output_strides
 from convitro.engine.fold.backward import FoldBackward
 from convitro.engine.fold.forward import Folded, FoldForward, FoldRequest
+from convitro.engine.fold.kernel import MOST_SORTED
 from convitro.geometry import BlockProblem
 
 KEPT = 256
 """How many calls are kept prepared; the one that was met first goes first."""
-MOST_TAPS, MOST_CHANNELS, MOST_KEPT_ITEMS = 128, 2**15, 32
-"""Kernels are written out tap by tap; winners are numbered in 16 bits; a sorted state stays in registers."""
+MOST_TAPS, MOST_CHANNELS = 128, 2**15
+"""Kernels are written out tap by tap; winners are numbered in 16 bits."""
 _forwards: OrderedDict[Any, FoldForward] = OrderedDict()
 _backwards: OrderedDict[Any, FoldBackward] = OrderedDict()
 
@@ -44,7 +45,8 @@ def operator_reasons(block: BlockProblem, operator: Operator) -> list[str]:
         reasons.append(f"a filter has {rows * columns} weights in a channel, more than {MOST_TAPS}")
     if conv.channels_per_filter > MOST_CHANNELS:
         reasons.append(f"a filter sees {conv.channels_per_filter} channels, more than {MOST_CHANNELS}")
-    if operator.aggregation.separate or not operator.aggregation.streams:
+    ranks = operator.aggregation.streams or isinstance(operator.aggregation, Quantile)
+    if operator.aggregation.separate or not (ranks or conv.channels_per_filter <= MOST_SORTED):
         reasons.append(f'aggregation="{operator.aggregation}" has no state of fixed size')
     return reasons
 

@@ -150,7 +150,12 @@ def fold_of(request: FoldRequest, isa: Isa) -> Fold:
         operator,
         dtype,
         TensorSource(input.element, layout_of(input)),
-        best_tile(sliding, lanes, winners=request.saves and operator.aggregation.selects),
+        best_tile(
+            sliding,
+            lanes,
+            winners=request.saves and operator.aggregation.selects,
+            streams=operator.aggregation.streams,
+        ),
         conv.channels_per_filter,
         conv.kernel_size,
         conv.dilation[1],

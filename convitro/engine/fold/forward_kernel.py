@@ -5,7 +5,9 @@ The state of a tile of pixels and filters stays in registers from the first chan
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
 
 import llvmlite.ir as ir
 
@@ -16,11 +18,14 @@ from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import index_table
 from convitro.engine.cpu.vector import BYTE, INDEX, POINTER, Kernel, Pointer, Value, Variable
+from convitro.engine.fold.bisection import ranked
 from convitro.engine.fold.item import Item
 from convitro.engine.fold.kernel import Cell, Fold, Tap, Weights, changes, fold_windows, write
 
 POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "extras", "winners")
 SHORT = ir.IntType(16)
+Step: TypeAlias = Callable[[Cell, list[Value], Value, bool], None]
+"""Does something with the window of a cell in a channel; the last argument says whether items are left out."""
 
 
 def forward_program(fold: Fold, isa: Isa) -> Program:
@@ -31,9 +36,9 @@ def forward_program(fold: Fold, isa: Isa) -> Program:
 def _write(task: Task, fold: Fold) -> None:
     begin, end = task.share(task.size("tasks"))
     scratch = task.pointer("scratch", BYTE)[task.thread * task.size("scratch_bytes")]
-    window, sums, bias, inside, extras = (
+    window, sums, bias, inside, extras, items = (
         scratch[task.size(f"{name}_at")].to(task.dtype)
-        for name in ("window", "sums", "bias", "inside", "extras")
+        for name in ("window", "sums", "bias", "inside", "extras", "items")
     )
     pack_bias(task, fold.bias, bias)
     function = tile_function(task, fold)
@@ -52,7 +57,7 @@ def _write(task: Task, fold: Fold) -> None:
             with task.loop(0, task.size("pixels_total"), fold.tile.rows) as pixel:
                 starts = index_table(task, "pixels")[pixel]
                 to, more = sums[pixel * filters], extras[pixel * filters]
-                pointers = (window, starts, weights, biases, to, more, inside)
+                pointers = (window, starts, weights, biases, to, more, inside, items)
                 steps = (task.size("tap_row"), task.size("extra_room"))
                 task.builder.call(function, [*(p.address for p in pointers), *(s.ir for s in steps)])
             store_results(task, fold.epilogue, sums, origin)
@@ -86,35 +91,45 @@ class Tile:
     def __init__(self, inner: Kernel, fold: Fold, dtype: Any) -> None:
         self.inner, self.fold, self.dtype = inner, fold, dtype
         self.lanes = inner.lanes(dtype)
-        self.window, self.weights, self.bias, self.sums, self.extras, self.inside = (
-            inner.argument(i, dtype) for i in (0, 2, 3, 4, 5, 6)
+        self.window, self.weights, self.bias, self.sums, self.extras, self.inside, self.items = (
+            inner.argument(i, dtype) for i in (0, 2, 3, 4, 5, 6, 7)
         )
-        self.row_step, self.room = inner.argument(7), inner.argument(8)
+        self.row_step, self.room = inner.argument(8), inner.argument(9)
         starts = inner.argument(1, INDEX)
         self.starts = [starts[row].load() for row in range(fold.tile.rows)]
         self.zero = inner.zero(dtype)
-        first = (fold.window if fold.flat else fold.aggregation)(self.zero).init()
+        first = [] if fold.gathers else (fold.window if fold.flat else fold.aggregation)(self.zero).init()
         self.states = self._grid(lambda: [inner.variable(number) for number in first])
-        self.winners = self._grid(lambda: inner.variable(self.zero))
+        start = 0.0 if fold.operator.aggregation.streams else -1.0
+        self.winners = self._grid(lambda: inner.variable(self.zero.like(start)))
         self.counts: list[Value] = []
 
     def _grid(self, make: Any) -> Any:
         return [[make() for _ in range(self.fold.tile.vectors)] for _ in range(self.fold.tile.rows)]
 
     def write(self) -> None:
-        """All channels, then the result."""
-        if not self.fold.skips:
-            self._channels(masked=False)
-        else:
+        """All channels, then the result; a second time where only the result tells who won."""
+        if self.fold.skips:
             self.counts = [self._count(row) for row in range(self.fold.tile.rows)]
-            whole = self.counts[0].equals(float(len(self.fold.taps)))
-            for count in self.counts[1:]:
-                whole = whole & count.equals(float(len(self.fold.taps)))
-            with self.inner.when(whole):
-                self._channels(masked=False)
-            with self.inner.when(~whole):
-                self._channels(masked=True)
-        self._finish()
+        self._sweep(self._step)
+        results = self._finish()
+        if self.fold.saves and self.fold.selects and not self.fold.operator.aggregation.streams:
+            self._sweep(partial(self._ask, results))
+        if self.fold.saves:
+            self._save(results)
+
+    def _sweep(self, step: Step) -> None:
+        """Do something with each item of each channel."""
+        if not self.fold.skips:
+            self._channels(step, masked=False)
+            return
+        whole = self.counts[0].equals(float(len(self.fold.taps)))
+        for count in self.counts[1:]:
+            whole = whole & count.equals(float(len(self.fold.taps)))
+        with self.inner.when(whole):
+            self._channels(step, masked=False)
+        with self.inner.when(~whole):
+            self._channels(step, masked=True)
 
     def _mask(self, tap: Tap, row: int) -> Pointer:
         """Where it is said whether a tap of a pixel lies inside."""
@@ -129,8 +144,8 @@ class Tile:
             total = total + count
         return total
 
-    def _channels(self, *, masked: bool) -> None:
-        """Fold one channel after the other."""
+    def _channels(self, step: Step, *, masked: bool) -> None:
+        """One channel after the other."""
         fold, inner = self.fold, self.inner
         filters, taps = fold.tile.vectors * self.lanes, len(fold.taps)
         pointers = [self.window[start] for start in self.starts]
@@ -159,9 +174,9 @@ class Tile:
             windows = fold_windows(fold, shape, number, weights, inside if masked else None, begin)
             for row, cells in enumerate(windows):
                 for vector, state in enumerate(cells):
-                    self._step((row, vector), state, channel, masked=masked)
+                    step((row, vector), state, channel, masked)
 
-    def _step(self, cell: Cell, window: list[Value], channel: Value, *, masked: bool) -> None:
+    def _step(self, cell: Cell, window: list[Value], channel: Value, masked: bool) -> None:  # noqa: FBT001
         """One more item of a cell: what became of its window."""
         fold, (row, vector) = self.fold, cell
         places = self.states[row][vector]
@@ -170,14 +185,21 @@ class Tile:
                 place.value = value
             return
         item = self._item(row, window, masked=masked)
+        if fold.gathers:
+            self._gathered(cell)[channel * self.lanes].store(item)
+            return
         before = [place.value for place in places]
         after = fold.aggregation(self.zero).step(before, Item(item))
-        if fold.saves and fold.selects:
+        if fold.saves and fold.selects and fold.operator.aggregation.streams:
             winner: Variable = self.winners[row][vector]
-            number = self.inner.broadcast(channel.cast(ir.IntType(32)).cast(self.dtype), self.lanes)
-            winner.value = changes(before[0], after[0]).choose(number, winner.value)
+            winner.value = changes(before[0], after[0]).choose(self._real(channel), winner.value)
         for place, value in zip(places, after, strict=True):
             place.value = value
+
+    def _gathered(self, cell: Cell) -> Pointer:
+        """Where all items of a cell are kept. [channel][lane]"""
+        number = cell[0] * self.fold.tile.vectors + cell[1]
+        return self.items[number * self.fold.channels * self.lanes]
 
     def _item(self, row: int, window: list[Value], *, masked: bool) -> Value:
         reduction = self.fold.window(self.zero)
@@ -186,27 +208,59 @@ class Tile:
         count = self.inner.broadcast(self.counts[row], self.lanes)
         return (count > 0.0).choose(reduction.finish(window, count), 0.0)
 
-    def _finish(self) -> None:
-        fold, reduction = self.fold, self.fold.aggregation(self.zero)
+    def _real(self, channel: Value) -> Value:
+        """The number of a channel in every lane."""
+        return self.inner.broadcast(channel.cast(ir.IntType(32)).cast(self.dtype), self.lanes)
+
+    def _ask(
+        self,
+        results: list[list[Value]],
+        cell: Cell,
+        window: list[Value],
+        channel: Value,
+        masked: bool,  # noqa: FBT001
+    ) -> None:
+        """Whether this item is the first that is the result."""
+        item, winner = self._item(cell[0], window, masked=masked), self.winners[cell[0]][cell[1]]
+        is_it = (item.equals(results[cell[0]][cell[1]]) | item.is_nan()) & (winner.value < 0.0)
+        winner.value = is_it.choose(self._real(channel), winner.value)
+
+    def _finish(self) -> list[list[Value]]:
+        """The results, which are stored with their biases."""
+        results: list[list[Value]] = []
+        for row, cells in enumerate(self.states):
+            results.append([])
+            for vector in range(len(cells)):
+                result = self._result((row, vector))
+                results[row].append(result)
+                if self.fold.bias is not None:
+                    result = result + self.bias[vector * self.lanes].load(self.lanes)
+                self.sums[(row * len(cells) + vector) * self.lanes].store(result)
+        return results
+
+    def _result(self, cell: Cell) -> Value:
+        reduction = self.fold.aggregation(self.zero)
+        if not self.fold.gathers:
+            return reduction.finish([place.value for place in self.states[cell[0]][cell[1]]])
+        rank = self.fold.operator.aggregation.rank(self.fold.channels)  # type: ignore[attr-defined]
+        return ranked(self.inner, self._gathered(cell), self.fold.channels, rank)
+
+    def _save(self, results: list[list[Value]]) -> None:
+        """What backward needs."""
+        reduction = self.fold.aggregation(self.zero)
         for row, cells in enumerate(self.states):
             for vector, places in enumerate(cells):
-                state, at = [place.value for place in places], (row * len(cells) + vector) * self.lanes
-                result = reduction.finish(state)
-                if fold.bias is not None:
-                    self.sums[at].store(result + self.bias[vector * self.lanes].load(self.lanes))
-                else:
-                    self.sums[at].store(result)
-                if fold.saves:
-                    kept = (
-                        [self.winners[row][vector].value] if fold.selects else reduction.extra(state, result)
-                    )
-                    for number, value in enumerate(kept):
-                        self.extras[self.room * number][at].store(value)
+                kept = [self.winners[row][vector].value]
+                if not self.fold.selects:
+                    kept = reduction.extra([place.value for place in places], results[row][vector])
+                at = (row * len(cells) + vector) * self.lanes
+                for number, value in enumerate(kept):
+                    self.extras[self.room * number][at].store(value)
 
 
 def tile_function(task: Task, fold: Fold) -> Any:
     """A function of its own, so that a tile has all registers for itself."""
-    inner = Kernel(task.module, "fold_tile", ["pointer"] * 7 + ["index"] * 2, task.isa)
+    inner = Kernel(task.module, "fold_tile", ["pointer"] * 8 + ["index"] * 2, task.isa)
     inner.function.linkage = "internal"
     inner.function.attributes.add("noinline")
     Tile(inner, fold, task.dtype).write()

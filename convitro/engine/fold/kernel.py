@@ -27,6 +27,10 @@ Grid: TypeAlias = "list[list[list[Value]]]"
 """The states of a tile: rows x vectors x numbers of a state."""
 
 
+MOST_SORTED = 32
+"""A sorted state has at most so many items; among more the one of a rank is searched."""
+
+
 @dataclass(frozen=True)
 class Fold:
     """Everything about an operator's kernels that is compiled in.
@@ -66,6 +70,11 @@ class Fold:
     def selects(self) -> bool:
         """Backward needs to know which item won, and nothing else."""
         return self.operator.aggregation.selects
+
+    @property
+    def gathers(self) -> bool:
+        """All items of a pixel are kept until the last one is known: more than a sorted state can hold."""
+        return not self.operator.aggregation.streams and self.channels > MOST_SORTED
 
     @property
     def flat(self) -> bool:

@@ -15,12 +15,14 @@ MOST_ITEMS = 1500
 """More items are not written into the body of a kernel."""
 
 
-def best_tile(sliding: Sliding, lanes: int, *, winners: bool) -> Tile:
+def best_tile(sliding: Sliding, lanes: int, *, winners: bool, streams: bool) -> Tile:
     """Pixels and vectors of filters: the windows' states in registers.
 
     Those of the aggregation are met once for all items of a channel, and may be in memory as well. Winners,
-    which are kept beside them, want a smaller tile.
+    which are kept beside them, want a smaller tile; so does what keeps all items.
     """
+    if not streams:
+        return Tile(2, 1)
     vectors = 2 if sliding.filters > lanes else 1
     rows = (5 if winners else 6) if vectors > 1 else 8
     return Tile(max(1, min(rows, MOST_ITEMS // (sliding.taps * vectors))), vectors)
@@ -34,7 +36,9 @@ def forward_layout(sliding: Sliding, fold: Fold, isa: Isa, size_bytes: int, thre
     filters, pixels = fold.tile.vectors * lanes, sizes["pixels_total"]
     window = block.images * prod(block.window(sliding))
     at = layout.scratch_bytes
-    for name, count in (("inside", window), ("extras", pixels * filters * max(1, fold.extras()))):
+    items = sliding.channels * fold.tile.rows * filters if fold.gathers else 0
+    saved = pixels * filters * max(1, fold.extras())
+    for name, count in (("inside", window), ("extras", saved), ("items", items)):
         sizes[f"{name}_at"] = at
         at += ceil((count * size_bytes + LINE) / LINE) * LINE
     sizes |= {
