@@ -86,9 +86,8 @@ class Dual(TorchFunctions):
     def where(self, condition: Item, other: Any) -> Dual:
         """This where the condition holds, else the other; so the derivatives."""
         value, tangent = _parts(other)
-        like = self.value * 0
-        mine, theirs = (side + like for side in (self.tangent, tangent))
-        return Dual((self.value).where(condition, value), mine.where(condition, theirs))
+        mine = _full(self.value, self.tangent)
+        return Dual(self.value.where(condition, value), mine.where(condition, tangent))
 
     def maximum(self, other: Any) -> Dual:
         """The larger."""
@@ -162,6 +161,38 @@ class Dual(TorchFunctions):
         slope = (-(self.value * self.value)).exp() * (2 / math.sqrt(math.pi))
         return self._mapped(self.value.erf(), slope)
 
+    def add(self, other: Any) -> Dual:
+        """The sum."""
+        return self + other
+
+    def sub(self, other: Any) -> Dual:
+        """The difference."""
+        return self - other
+
+    def mul(self, other: Any) -> Dual:
+        """The product."""
+        return self * other
+
+    def div(self, other: Any) -> Dual:
+        """The quotient."""
+        return self / other
+
+    def neg(self) -> Dual:
+        """With the other sign."""
+        return -self
+
+    def isnan(self) -> Item:
+        """Whether it is NaN."""
+        return self.value.isnan()
+
+    def isinf(self) -> Item:
+        """Whether it is infinite."""
+        return self.value.isinf()
+
+    def isfinite(self) -> Item:
+        """Whether it is neither."""
+        return self.value.isfinite()
+
     def _mapped(self, result: Item, slope: Item) -> Dual:
         return Dual(result, _product(self.tangent, slope))
 
@@ -177,6 +208,13 @@ class Dual(TorchFunctions):
 
 def _parts(other: Any) -> tuple[Item, Item]:
     return (other.value, other.tangent) if isinstance(other, Dual) else (other, 0.0)
+
+
+def _full(like: Item, number: Item) -> Item:
+    """A number in all places of an item."""
+    if isinstance(number, (int, float)):
+        return like.where(like < like, number)
+    return number
 
 
 def _is_zero(tangent: Item) -> bool:

@@ -33,7 +33,9 @@ def test_any_number_of_threads_gives_the_same_bits(operator: tuple[str, str, str
             found.append(passes(*operator))
     finally:
         torch.set_num_threads(before)
-    assert all(torch.equal(one, other) for later in found[1:] for one, other in zip(found[0], later, strict=True))
+    assert all(
+        torch.equal(one, other) for later in found[1:] for one, other in zip(found[0], later, strict=True)
+    )
 
 
 def test_several_threads_of_python_at_once() -> None:

@@ -176,7 +176,7 @@ class Tile:
                 for vector, state in enumerate(cells):
                     step((row, vector), state, channel, masked)
 
-    def _step(self, cell: Cell, window: list[Value], channel: Value, masked: bool) -> None:  # noqa: FBT001
+    def _step(self, cell: Cell, window: list[Value], channel: Value, masked: bool) -> None:
         """One more item of a cell: what became of its window."""
         fold, (row, vector) = self.fold, cell
         places = self.states[row][vector]
@@ -218,7 +218,7 @@ class Tile:
         cell: Cell,
         window: list[Value],
         channel: Value,
-        masked: bool,  # noqa: FBT001
+        masked: bool,
     ) -> None:
         """Whether this item is the first that is the result."""
         item, winner = self._item(cell[0], window, masked=masked), self.winners[cell[0]][cell[1]]
