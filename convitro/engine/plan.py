@@ -30,8 +30,8 @@ class Plan:
     """How a layer is computed on one size of input.
 
     Attributes:
-        algorithm: "direct", "winograd", "depthwise", "fold" (any operator, item by item), "aten" (PyTorch's own
-            operators) or "reference".
+        algorithm: "direct", "winograd", "depthwise", "fold" (any operator, item by item), "aten" (PyTorch's
+            own operators) or "reference".
         isa: the instruction set of the kernels; empty where PyTorch computes.
         tile: accumulators held in registers, rows x numbers.
         block: images, rows and columns of the output that are computed together.

@@ -17,6 +17,8 @@ AGGREGATIONS = (
     *("powermean", "norm", "norm(q=1.0)", "powermean(q=3.0)", "product", "std", "median", "quantile(q=0.8)"),
 )
 WINDOWS = tuple(name for name in AGGREGATIONS if resolve(name).streams)
+CONV2D: Any = functional.conv2d
+CONV_BLOCK: Any = functional.conv_block
 TOLERANCE = {torch.float32: 2e-4, torch.float64: 1e-9, torch.bfloat16: 2e-2}
 """Of the largest number of a tensor. Powers, products and deviations lose more than sums."""
 
@@ -86,14 +88,14 @@ def check(layer: Layer, tensors: tuple[Tensor, Tensor, Tensor | None] | None = N
 def check_block(layer: Layer, given: tuple[Tensor, Tensor, Tensor | None]) -> None:
     """The fused forward pass; where blocks have such operators activation and pooling are included."""
     exact = [None if tensor is None else tensor.double() for tensor in given]
-    compute, arguments = functional.conv2d, layer.arguments()
+    compute, arguments = CONV2D, layer.arguments()
     if (layer.window, layer.combine) == ("sum", "multiply"):
         del arguments["window"], arguments["combine"]
         arguments |= {"activation": layer.activation, "pool": layer.pool}
-        compute = functional.conv_block
+        compute = CONV_BLOCK
     with torch.no_grad():
         ours = compute(*given, **arguments, algorithm="fold")
-        wanted = compute(*exact, **arguments, algorithm="reference")  # type: ignore[arg-type]
+        wanted = compute(*exact, **arguments, algorithm="reference")
     assert ours.dtype == layer.dtype
     compare(ours, wanted, layer.dtype)
 
@@ -102,8 +104,8 @@ def check_gradients(layer: Layer, given: tuple[Tensor, Tensor, Tensor | None]) -
     """The result again, and the gradients of all tensors."""
     leaves = [tensor.detach().requires_grad_() for tensor in given if tensor is not None]
     exact = [tensor.detach().double().requires_grad_() for tensor in leaves]
-    ours = functional.conv2d(*leaves, **layer.arguments(), algorithm="fold")
-    wanted = functional.conv2d(*exact, **layer.arguments(), algorithm="reference")
+    ours = CONV2D(*leaves, **layer.arguments(), algorithm="fold")
+    wanted = CONV2D(*exact, **layer.arguments(), algorithm="reference")
     compare(ours.detach(), wanted.detach(), layer.dtype)
     weighing = torch.linspace(-1, 2, wanted.numel(), dtype=torch.float64).view(wanted.shape).to(layer.dtype)
     found = torch.autograd.grad(ours, leaves, weighing)

@@ -25,7 +25,7 @@ from convitro.engine.fold.kernel import Cell, Fold, Tap, Weights, changes, fold_
 POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "extras", "winners")
 SHORT = ir.IntType(16)
 Step: TypeAlias = Callable[[Cell, list[Value], Value, bool], None]
-"""Does something with the window of a cell in a channel; the last argument says whether items are left out."""
+"""Does something with the window of a cell in a channel; at last, whether some of its items do not count."""
 
 
 def forward_program(fold: Fold, isa: Isa) -> Program:
