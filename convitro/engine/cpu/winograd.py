@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
-from convitro.engine.cpu.fetch import SECOND, fetch_numbers
+from convitro.engine.cpu.fetch import SECOND, fetch, fetch_numbers
 from convitro.engine.cpu.finish import Origin
+from convitro.engine.cpu.layout import LINE
 from convitro.engine.cpu.multiply import UNROLL, Tile, multiply
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.vector import INDEX, Pointer, Value, Variable
@@ -123,12 +124,12 @@ def accumulate(
     wide, padded = task.size("tiles_wide"), task.size("tiles_padded")
     with task.loop(0, PLANES) as e:
         here = transformed[e * plane], weights[e * weights_plane], products[e * (tile.vectors * task.width)]
-        with task.loop(0, wide, tile.rows) as first:
-            _fetch_output(task, tile, (e, first), results)
-            _multiply(task, tile, length, here, first)
-        with task.loop(wide, padded, narrow(tile).rows) as first:
-            _fetch_output(task, narrow(tile), (e, first), results)
-            _multiply(task, narrow(tile), length, here, first)
+        parts = ((tile, task.index(0), wide), (narrow(tile), wide, padded))
+        for part, begin, end in parts:
+            with task.loop(begin, end, part.rows) as first:
+                number = begin // tile.rows + (first - begin) // part.rows
+                _fetch_output(task, part, (e, first), results)
+                _multiply(task, part, length, here, (first, number))
     _transform_output(task, scheme, (biases, products, sums))
 
 
@@ -142,19 +143,33 @@ def _fetch_output(task: Task, tile: Tile, done: tuple[Value, Value], results: tu
 
 
 def _multiply(
-    task: Task, tile: Tile, length: int, where: tuple[Pointer, Pointer, Pointer], first: Value
+    task: Task,
+    tile: Tile,
+    length: int,
+    where: tuple[Pointer, Pointer, Pointer],
+    begin: tuple[Value, Value],
 ) -> None:
-    """The products of some tiles in one plane: [tile][plane][filter], so that a tile's own lie together."""
+    """The products of some tiles in one plane: [tile][plane][filter], so that a tile's own lie together.
+
+    Args:
+        tile: how many there are.
+        length: products of a sum.
+        where: the plane's numbers, weights and products.
+        begin: the first tile, and how many times this was done before in this plane.
+    """
+    first, before = begin
     lanes, filters, pitch = task.width, tile.vectors * task.width, padded_channels(length, task.width)
     numbers, weights, products = where[0][first * pitch], where[1], where[2][first * (PLANES * filters)]
     held = [[task.variable(task.zero(task.dtype)) for _ in range(tile.vectors)] for _ in range(tile.rows)]
     next_tiles, next_weights = numbers[tile.rows * pitch], weights[task.size("weights_plane")]
-    share, done = task.size("fetched"), first // tile.rows * length
-    lines = max(1, filters * UNROLL // 64)
+    lines, in_line = task.size("fetched_lines"), LINE // next_weights.size_bytes
 
     def ahead(i: Value) -> None:
+        """The next tiles' numbers, and a part of the next plane's weights: all of them in time."""
         fetch_numbers(next_tiles[i * tile.rows], tile.rows * UNROLL)
-        fetch_numbers(next_weights[(done + i) * share], lines * 16, SECOND)
+        done = (before * length + i) // UNROLL * lines
+        with task.loop(0, lines) as line:
+            fetch(next_weights[(done + line) * in_line], SECOND)
 
     rows = [numbers[row * pitch] for row in range(tile.rows)]
     multiply(held, rows, weights, length, steps=(1, filters), ahead=ahead)

@@ -8,7 +8,7 @@ from math import ceil, inf, log2, prod
 from convitro.engine.cpu.blocking import Block, Costs, Sliding, best_block
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layout import LINE, Layout, common_sizes, placed
-from convitro.engine.cpu.multiply import Tile
+from convitro.engine.cpu.multiply import UNROLL, Tile
 from convitro.engine.cpu.winograd import PLANES, narrow, padded_channels
 from convitro.engine.cpu.winograd_transforms import TRANSFORMS
 from convitro.engine.cpu.winograd_weights import packing as packing
@@ -39,6 +39,7 @@ def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, parts: t
     rows, columns = (count // outputs for count in block.sums(sliding, outputs))
     tiles = block.images * rows * columns
     wide, padded = split_rows(tiles, tile)
+    register_tiles = wide // tile.rows + (padded - wide) // narrow(tile).rows
     plane = odd_lines(padded * pitch, size_bytes)
     weights_plane = odd_lines(sliding.channels * filters, size_bytes)
     sizes = common_sizes(sliding, block, pitch, filters, outputs) | {
@@ -51,7 +52,7 @@ def layout_for(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, parts: t
         "plane": plane,
         "weights_plane": weights_plane,
         "fetched_pixels": ceil(block.columns / tiles),
-        "fetched": ceil(filters * tile.rows / padded),
+        "fetched_lines": ceil(UNROLL * filters * size_bytes / LINE / register_tiles),
         "weights_in_block": PLANES * weights_plane,
     }
     sizes["tasks"] *= chunks
