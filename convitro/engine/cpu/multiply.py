@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.vector import Number, Pointer, Value, Variable
@@ -27,9 +28,12 @@ class Tile:
 
 
 def best_tile(isa: Isa, vectors: int) -> Tile:
-    """The tile for a layer whose filters fill so many vectors: many accumulators, and few enough pointers."""
+    """The tile for a layer whose filters fill so many vectors: many accumulators, and few enough pointers.
+
+    With many registers it is as wide as leaves the fewest vectors of the last block unused.
+    """
     if isa.registers >= 32 and vectors > 2:
-        return Tile(6, 4)
+        return Tile(6, min((4, 3, 2), key=lambda wide: ceil(vectors / wide) * wide))
     return Tile(6, 2) if vectors > 1 else Tile(8, 1)
 
 
