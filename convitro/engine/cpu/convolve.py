@@ -13,6 +13,7 @@ from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, TensorSource, load_real
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
+from convitro.engine.cpu.winograd_transforms import transform_of
 
 POINTERS = (
     "input",
@@ -46,7 +47,7 @@ class Convolution:
         reads: whether the kernel reads the input itself, see `layout.Access`; else windows of it are packed.
         writes: whether sums are finished in registers.
         beside: for "depthwise" how many channels a filter sees.
-        taps: rows and columns of the filters, for Winograd's algorithm only.
+        taps, outputs: rows and columns of filters and of a tile's results, for Winograd's algorithm only.
     """
 
     dtype: str
@@ -60,11 +61,12 @@ class Convolution:
     writes: bool = False
     beside: int = 0
     taps: int = 3
+    outputs: int = 4
 
     @property
     def scheme(self) -> winograd.Scheme:
         """What Winograd's algorithm has to know."""
-        return winograd.Scheme(self.tile, self.length, self.taps)
+        return winograd.Scheme(self.tile, self.length, transform_of(self.taps, self.outputs))
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, load_real
 from convitro.engine.cpu.vector import Pointer, Value
-from convitro.engine.cpu.winograd_transforms import TRANSFORMS, Transform, both_sides
+from convitro.engine.cpu.winograd_transforms import Transform, both_sides
 
 POINTERS = ("weight", "packed")
 
 
-def packing(isa: Isa, dtype: str, element: str, filters: int, taps: int = 3) -> Program:
+def packing(isa: Isa, dtype: str, element: str, filters: int, transform: Transform) -> Program:
     """Write the kernel that packs a weight: [group][filter block][plane][channel][filter].
 
     Its sizes are those of `weights.WeightView`, any strides, negative ones too.
@@ -24,9 +24,8 @@ def packing(isa: Isa, dtype: str, element: str, filters: int, taps: int = 3) -> 
         dtype: of the packed numbers, "float32" or "float64"; the transform is computed in it.
         element: of the weight.
         filters: in a block; zeros fill the last one.
-        taps: rows and columns of the kernel.
+        transform: whose weights are to be packed.
     """
-    transform = TRANSFORMS[taps]
     return program(
         isa, ELEMENTS[dtype], POINTERS, lambda task: _write(task, ELEMENTS[element], filters, transform)
     )
