@@ -29,6 +29,7 @@ from convitro.engine.cpu.layout import (
     direct_tile,
     run_length,
 )
+from convitro.engine.cpu.memory import in_large_pages
 from convitro.engine.cpu.multiply import Tile, best_tile
 from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
@@ -130,7 +131,7 @@ class Convolver:
     def pack(self, weight: Tensor) -> Tensor:
         """The weight in the kernel's order."""
         count, dtype = self._packed
-        packed = torch.empty(count, dtype=dtype)
+        packed = in_large_pages(torch.empty(count, dtype=dtype))
         self._pack_weights(weight.data_ptr(), packed.data_ptr())
         return packed
 
