@@ -28,13 +28,15 @@ class Tile:
 
 
 def best_tile(isa: Isa, vectors: int) -> Tile:
-    """The tile for a layer whose filters fill so many vectors: many accumulators, and few enough pointers.
+    """The tile for a layer whose filters fill so many vectors: many accumulators, and few enough pointers."""
+    wide = best_width(isa, vectors)
+    return Tile(6, wide) if wide > 1 else Tile(8, 1)
 
-    With many registers it is as wide as leaves the fewest vectors of the last block unused.
-    """
-    if isa.registers >= 32 and vectors > 2:
-        return Tile(6, min((4, 3, 2), key=lambda wide: ceil(vectors / wide) * wide))
-    return Tile(6, 2) if vectors > 1 else Tile(8, 1)
+
+def best_width(isa: Isa, vectors: int) -> int:
+    """How many vectors of filters a tile has, of so many in all: few of the last tile's are unused."""
+    options = (4, 3, 2) if isa.registers >= 32 else (2,)
+    return min(options, key=lambda wide: ceil(vectors / wide) * wide) if vectors > 2 else vectors
 
 
 def multiply(
