@@ -32,16 +32,16 @@ def packing(isa: Isa, dtype: str, element: str, filters: int, transform: Transfo
 
 
 def _write(task: Task, element: ir.Type, filters: int, transform: Transform) -> None:
-    blocks, channels = task.size("filter_blocks"), task.size("channels")
-    begin, end = task.share(task.size("groups") * blocks * channels)
+    """All channels of a vector of filters, then those of the next: lines of a weight are met again soon."""
+    blocks, channels, vectors = task.size("filter_blocks"), task.size("channels"), filters // task.width
+    begin, end = task.share(task.size("groups") * blocks * (vectors * channels))
     weight = task.pointer("weight", element)[task.size("weight_base")]
     with task.loop(begin, end) as number:
-        block, channel = number // channels, number % channels
+        channel, vector = number % channels, number // channels
+        block, lane = vector // vectors, vector % vectors * task.width
         start = weight[block // blocks * task.size("weight_group") + channel * task.size("weight_channel")]
-        packed = task.pointer("packed")[block * task.size("weights_in_block") + channel * filters]
-        first = block % blocks * filters
-        with task.loop(0, filters, task.width) as lane:
-            _transform(task, transform, (start, packed[lane]), first + lane)
+        packed = task.pointer("packed")[block * task.size("weights_in_block") + channel * filters + lane]
+        _transform(task, transform, (start, packed), block % blocks * filters + lane)
 
 
 def _transform(task: Task, transform: Transform, memory: tuple[Pointer, Pointer], first: Value) -> None:
