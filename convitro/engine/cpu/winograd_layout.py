@@ -32,14 +32,20 @@ def winograd_layout(
     options: Sequence[Transform] = (),
 ) -> Layout:
     """The layout of Winograd's algorithm by that transform which costs least, of all or of some `options`."""
-    layouts = []
+    least, best = inf, None
     for transform in options or transforms(sliding.kernel[0]):
         costs = costs_of(sliding, tile, isa, size_bytes, transform)
+        if costs.products(sliding) / threads >= least:
+            continue
         block = best_block(sliding, costs, threads)
-        chunks = costs.chunks(block, sliding, threads)
-        layouts.append(layout_for(sliding, tile, isa, size_bytes, (block, chunks), transform))
-        layouts[-1].sizes["expected_cycles"] = round(costs.of(block, sliding, threads))
-    return min(layouts, key=lambda layout: layout.sizes["expected_cycles"])
+        cycles = costs.of(block, sliding, threads)
+        if cycles < least:
+            least, best = cycles, (transform, block, costs.chunks(block, sliding, threads))
+    assert best is not None
+    transform, block, chunks = best
+    layout = layout_for(sliding, tile, isa, size_bytes, (block, chunks), transform)
+    layout.sizes["expected_cycles"] = round(least)
+    return layout
 
 
 def layout_for(
@@ -126,6 +132,11 @@ class WinogradCosts(Costs):
         if not same_tiles(block, sliding, self.multiple):
             return inf
         return min(self._of(block, sliding, threads, chunks) for chunks in {1, min(threads, self.blocks)})
+
+    def products(self, sliding: Sliding) -> float:
+        """Cycles of all products, the least that a convolution can take."""
+        tiles = ceil(sliding.rows / self.multiple) * ceil(sliding.columns / self.multiple)
+        return sliding.images * sliding.groups * tiles * self.cycles
 
     def chunks(self, block: Block, sliding: Sliding, threads: int) -> int:
         """In how many parts the filters of a block are best shared out; each transforms the input again."""
