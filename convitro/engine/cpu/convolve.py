@@ -93,9 +93,11 @@ def _write(task: Task, kernel: Convolution) -> None:
     _pack_bias(task, kernel, bias)
     with task.loop(begin, end) as number:
         block, chunk = _decode(task, number, whole=kernel.algorithm != "winograd")
-        window = _window(task, kernel, packed, block)
         if kernel.algorithm == "winograd":
-            winograd.transform_input(task, kernel.scheme, window, scratch)
+            window, pack = packed, partial(_pack_row, task, kernel, block)
+            winograd.transform_input(task, kernel.scheme, pack, (window, scratch))
+        else:
+            window = _window(task, kernel, packed, block)
         _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
 
 
@@ -127,13 +129,17 @@ def _window(task: Task, kernel: Convolution, window: Pointer, block: Block) -> P
         ]
     rows = task.size("window_rows")
     pitch = task.size("window_columns") * task.size("pitch")
-    y = block.row * task.size("row_step") - task.size("top")
+    with task.loop(0, task.size("block_images")) as image, task.loop(0, rows) as row:
+        _pack_row(task, kernel, block, window[(image * rows + row) * pitch], image, row)
+    return window
+
+
+def _pack_row(task: Task, kernel: Convolution, block: Block, to: Pointer, image: Value, row: Value) -> None:
+    """A row of the part of the padded input that a block sees."""
+    y = block.row * task.size("row_step") - task.size("top") + row
     x = block.column * task.size("column_step") - task.size("left")
     channel = block.group * task.size("channels")
-    with task.loop(0, task.size("block_images")) as image, task.loop(0, rows) as row:
-        corner = (block.image + image, y + row, x)
-        kernel.source.pack_row(task, window[(image * rows + row) * pitch], corner, channel)
-    return window
+    kernel.source.pack_row(task, to, (block.image + image, y, x), channel)
 
 
 def _pack_bias(task: Task, kernel: Convolution, bias: Pointer) -> None:

@@ -18,7 +18,9 @@ Accuracy:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import llvmlite.ir as ir
 
@@ -29,6 +31,9 @@ from convitro.engine.cpu.multiply import UNROLL, Tile, multiply
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.vector import INDEX, Pointer, Value, Variable
 from convitro.engine.cpu.winograd_transforms import Transform, both_sides
+
+Packing: TypeAlias = Callable[[Pointer, Value, Value], None]
+"""Packs one row of a window: where to, its image and its number."""
 
 
 @dataclass(frozen=True)
@@ -61,41 +66,38 @@ def narrow(tile: Tile) -> Tile:
     return Tile(tile.rows - 1, tile.vectors)
 
 
-def transform_input(task: Task, scheme: Scheme, window: Pointer, scratch: Pointer) -> None:
-    """The packed window of a block in the transformed domain: [plane][tile][channel].
+def transform_input(task: Task, scheme: Scheme, pack: Packing, memory: tuple[Pointer, Pointer]) -> None:
+    """The window of a block in the transformed domain: [plane][tile][channel].
+
+    Rows of the window are packed when their tiles are next, and are still in the nearest cache then.
 
     Args:
         scheme: what is compiled in.
-        window: [image][row][column][channel]; tiles overlap by all but `outputs` rows and columns.
-        scratch: of this thread; the result lies at `transformed_at`.
+        pack: packs a row of the window: where to, and which image and row of the block.
+        memory: for as many rows as a tile has, [column][channel] and a vector each; and the scratch of this
+            thread, the result lies at its `transformed_at`.
     """
-    pitch, plane, columns = (
-        padded_channels(scheme.channels, task.width),
-        task.size("plane"),
-        task.size("window_columns"),
-    )
+    (rows, scratch), transform, pitch = memory, scheme.transform, padded_channels(scheme.channels, task.width)
+    size, step, line = transform.size, transform.outputs, task.size("window_line")
     across, down, tiles = (task.size(name) for name in ("tile_columns", "tile_rows", "tiles_total"))
-    planes, step = scratch[task.size("transformed_at")].to(task.dtype), scheme.transform.outputs
-    with task.loop(0, tiles) as tile:
-        image, row, column = tile // (across * down), tile // across % down, tile % across
-        y = image * task.size("window_rows") + row * step
-        corner = window[(y * columns + column * step) * pitch]
-        with task.loop(0, pitch, task.width) as channel:
-            places = corner[channel], planes[tile * pitch + channel]
-            _one_input(task, scheme.transform, places, columns * pitch, pitch)
-    with (
-        task.loop(0, scheme.planes) as e,
-        task.loop(tiles * pitch, task.size("tiles_padded") * pitch, task.width) as i,
-    ):
+    planes = scratch[task.size("transformed_at")].to(task.dtype)
+    with task.loop(0, task.size("block_images")) as image, task.loop(0, down) as row:
+        end = row * step + size
+        with task.loop(row.equals(0).choose(task.index(0), end - step), end) as y:
+            pack(rows[y % size * line], image, y)
+        lines = [rows[(row * step + i) % size * line] for i in range(size)]
+        first = planes[(image * down + row) * across * pitch]
+        with task.loop(0, across) as column, task.loop(0, pitch, task.width) as channel:
+            corners = [line[column * (step * pitch) + channel] for line in lines]
+            _one_input(task, transform, corners, first[column * pitch + channel], pitch)
+    plane, padded = task.size("plane"), task.size("tiles_padded")
+    with task.loop(0, scheme.planes) as e, task.loop(tiles * pitch, padded * pitch, task.width) as i:
         planes[e * plane + i].store(task.zero(task.dtype))
 
 
-def _one_input(
-    task: Task, transform: Transform, memory: tuple[Pointer, Pointer], row_step: Value, pitch: int
-) -> None:
+def _one_input(task: Task, transform: Transform, rows: list[Pointer], to: Pointer, pitch: int) -> None:
     """A vector of channels of one tile."""
-    (corner, to), size, plane = memory, transform.size, task.size("plane")
-    rows = [corner[row_step * i] for i in range(size)]
+    size, plane = transform.size, task.size("plane")
     both_sides(
         transform.input,
         lambda i, j: rows[i][j * pitch].load(task.width),
@@ -175,8 +177,9 @@ def _multiply(
         """The next tiles' numbers, and a part of the next plane's weights: all of them in time."""
         fetch_numbers(next_tiles[i * tile.rows], tile.rows * UNROLL)
         done = (before * length + i) // UNROLL * lines
-        with task.loop(0, lines) as line:
-            fetch(next_weights[(done + line) * in_line], SECOND)
+        with task.loop(0, lines, 2) as line:  # by twos, for the loop itself takes time
+            for place in (done + line, done + line + 1):
+                fetch(next_weights[place * in_line], SECOND)
 
     rows = [numbers[row * pitch] for row in range(tile.rows)]
     multiply(held, rows, weights, length, steps=(1, filters), ahead=ahead)

@@ -70,6 +70,7 @@ def layout_for(
     weights_plane = odd_lines(sliding.channels * filters, size_bytes)
     sizes = common_sizes(sliding, block, pitch, filters, outputs) | {
         "tile_outputs": outputs,
+        "window_line": block.window(sliding, outputs)[1] * pitch + lanes,
         "chunks": chunks,
         "tile_rows": rows,
         "tile_columns": columns,
@@ -85,7 +86,7 @@ def layout_for(
     sizes["tasks"] *= chunks
     memory = {
         "bias": sliding.groups * blocks * filters,
-        "window": block.images * prod(block.window(sliding, outputs)) * pitch,
+        "window": transform.size * sizes["window_line"],
         "sums": tiles * outputs**2 * filters,
         "transformed": planes * plane,
         "products": padded * planes * filters,
