@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import ceil
 
@@ -24,6 +23,7 @@ from convitro.engine.cpu.multiply import Tile, best_tile
 from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
 from convitro.engine.cpu.winograd_layout import layout_for, winograd_layout
+from convitro.engine.cpu.winograd_transforms import Transform, transform_of, transforms
 
 NAMES = {torch.float32: "float32", torch.float64: "float64"}
 
@@ -40,6 +40,7 @@ class Setting:
         isa: the name of an instruction set, empty for the widest.
         team: threads.
         block: only for Winograd's algorithm; None for the best one.
+        outputs: rows and columns of results in a tile of Winograd's algorithm; 0 for the largest.
         turned: whether filters and channels of the weight are exchanged and its taps turned by 180 degrees.
     """
 
@@ -50,6 +51,7 @@ class Setting:
     isa: str = ""
     team: int = 1
     block: Block | None = None
+    outputs: int = 0
     turned: bool = False
 
 
@@ -82,7 +84,7 @@ def convolved(input: Tensor, weight: Tensor, bias: Tensor | None, setting: Setti
     )
     sizes = {**layout.sizes, **view.sizes()}
     sizes |= _strides("input", input) | _strides("output", output)
-    packed = _packed(weight, tile.vectors * isa.lanes(8 * input.itemsize), sizes, setting, isa)
+    packed = _packed(weight, tile.vectors * isa.lanes(8 * input.itemsize), sizes, sliding, setting, isa)
     winograd = setting.algorithm == "winograd"
     kernel = Convolution(
         dtype,
@@ -93,6 +95,7 @@ def convolved(input: Tensor, weight: Tensor, bias: Tensor | None, setting: Setti
         replace(setting.epilogue, element=dtype),
         None if bias is None else dtype,
         taps=sliding.kernel[0],
+        outputs=_transform(sliding, setting).outputs if winograd else 0,
     )
     compiled = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
     call = Call(compiled, len(POINTERS), sizes, setting.team, layout.tables)
@@ -136,11 +139,17 @@ def _sliding(input: Tensor, weight: Tensor, setting: Setting) -> Sliding:
 
 
 def _layout(sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, setting: Setting) -> Layout:
+    if setting.algorithm != "winograd":
+        return direct_layout(sliding, tile, isa, size_bytes, setting.team)
+    transform = _transform(sliding, setting)
     if setting.block is not None:
-        return layout_for(sliding, tile, isa, size_bytes, (setting.block, setting.team))
-    make: Callable[[Sliding, Tile, Isa, int, int], Layout]
-    make = winograd_layout if setting.algorithm == "winograd" else direct_layout
-    return make(sliding, tile, isa, size_bytes, setting.team)
+        return layout_for(sliding, tile, isa, size_bytes, (setting.block, setting.team), transform)
+    return winograd_layout(sliding, tile, isa, size_bytes, setting.team, [transform])
+
+
+def _transform(sliding: Sliding, setting: Setting) -> Transform:
+    taps = sliding.kernel[0]
+    return transform_of(taps, setting.outputs) if setting.outputs else transforms(taps)[0]
 
 
 def _strides(prefix: str, tensor: Tensor) -> dict[str, int]:
@@ -148,15 +157,17 @@ def _strides(prefix: str, tensor: Tensor) -> dict[str, int]:
     return {f"{prefix}_{name}": stride for name, stride in zip(names, tensor.stride(), strict=True)}
 
 
-def _packed(weight: Tensor, filters: int, sizes: dict[str, int], setting: Setting, isa: Isa) -> Tensor:
+def _packed(
+    weight: Tensor, filters: int, sizes: dict[str, int], sliding: Sliding, setting: Setting, isa: Isa
+) -> Tensor:
     count = sizes["groups"] * sizes["filter_blocks"] * sizes["weights_in_block"]
     packed = torch.full((count,), float("nan"), dtype=weight.dtype)
     winograd, form = setting.algorithm == "winograd", (NAMES[weight.dtype],) * 2
-    key = f"{setting.algorithm} {form} {filters} {weight.shape[2]}"
+    key = f"{setting.algorithm} {form} {filters} {weight.shape[2]} {setting.outputs}"
 
     def write() -> jit.Program:
         if winograd:
-            return winograd_weights.packing(isa, *form, filters, weight.shape[2])
+            return winograd_weights.packing(isa, *form, filters, _transform(sliding, setting))
         return weights.packing(isa, *form, filters)
 
     compiled = jit.compiled(key, write, isa)

@@ -80,3 +80,10 @@ def test_so_much_is_kept_and_not_more() -> None:
     tensors = [large() for _ in range(40)]
     assert sum(storage.nbytes() for storage in memory._kept) <= memory.KEPT_BYTES
     assert len({tensor.data_ptr() for tensor in tensors}) == 40
+
+
+@pytest.mark.parametrize("count", [0, 1, 2**20 + 3, 2**21])
+def test_large_pages_are_asked_for_and_change_nothing(count: int) -> None:
+    tensor = torch.arange(count, dtype=torch.float32)
+    assert memory.in_large_pages(tensor) is tensor
+    assert torch.equal(tensor, torch.arange(count, dtype=torch.float32))

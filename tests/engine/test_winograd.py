@@ -27,10 +27,20 @@ from convitro.engine.cpu.layer import Form
 from convitro.engine.cpu.multiply import Tile, best_tile
 from convitro.engine.cpu.parameter_gradients import ParameterRequest, Wanted
 from convitro.engine.cpu.source import TensorSource
+from convitro.engine.cpu.winograd import narrow
 from convitro.engine.cpu.winograd_layout import split_rows, winograd_layout, winograd_reasons
-from convitro.engine.cpu.winograd_transforms import TRANSFORMS, Transform, cook_toom
+from convitro.engine.cpu.winograd_transforms import TRANSFORMS, TWO, Transform, cook_toom, transform_of
 from tests.engine.calls import Setting, convolved
 
+ACCURACY = {
+    (2, 5): (330, 3.2),
+    (3, 4): (537, 1.9),
+    (3, 2): (64, 0.7),
+    (4, 3): (793, 1.4),
+    (5, 2): (1156, 1.2),
+}
+"""By rows of the kernel and of a tile's results: amplification, and rms error over the direct sum's."""
+SQUARES = list(ACCURACY)
 GOOD = Sliding(8, 56, 56, 64, 64, 1, (3, 3), (1, 1), (1, 1), 1, 1, 56, 56)
 CASES = st.fixed_dictionaries(
     {
@@ -39,7 +49,7 @@ CASES = st.fixed_dictionaries(
         "filters": st.sampled_from([1, 7, 16, 33]),
         "groups": st.integers(1, 3),
         "size": st.tuples(st.integers(5, 17), st.integers(5, 17)),
-        "taps": st.sampled_from([2, 3, 4, 5]),
+        "square": st.sampled_from(SQUARES),
         "padding": st.tuples(st.integers(0, 2), st.integers(0, 2)),
     }
 )
@@ -66,17 +76,17 @@ def exact(input: Tensor, weight: Tensor, bias: Tensor, setting: Setting) -> Tens
     )
 
 
-def bound(input: Tensor, weight: Tensor) -> float:
+def bound(input: Tensor, weight: Tensor, outputs: int) -> float:
     """The stated one, with all tiles taken as one; ungrouped."""
     channels = weight.shape[1]
     largest = input.abs().amax((0, 2, 3)).double() @ weight.abs().amax((0, 2, 3)).double()
-    amplification = TRANSFORMS[weight.shape[2]].amplification
+    amplification = transform_of(weight.shape[2], outputs).amplification
     return (channels + 40) * torch.finfo(input.dtype).eps / 2 * amplification * float(largest)
 
 
 @pytest.mark.parametrize(
     "transform",
-    [*TRANSFORMS.values(), cook_toom([Fraction(0), Fraction(1), Fraction(-1)], [Fraction(1)] * 3)],
+    [*TRANSFORMS.values(), TWO, cook_toom([Fraction(0), Fraction(2), Fraction(-2)], [Fraction(1)] * 3)],
 )
 def test_matrices_are_exact(transform: Transform) -> None:
     """One number and one weight at a time: 1 where they meet in a result, else 0."""
@@ -97,11 +107,12 @@ def test_kernels_share_the_transform_of_numbers() -> None:
 @settings(max_examples=25, deadline=None)
 @given(case=CASES, dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_values(case: dict[str, Any], dtype: torch.dtype) -> None:
-    sizes = {name: value for name, value in case.items() if name != "padding"}
-    input, weight, bias = problem(**sizes, dtype=dtype)
-    setting = Setting(padding=case["padding"], groups=case["groups"])
+    sizes = {name: value for name, value in case.items() if name not in ("padding", "square")}
+    taps, outputs = case["square"]
+    input, weight, bias = problem(**sizes, dtype=dtype, taps=taps)
+    setting = Setting(padding=case["padding"], groups=case["groups"], outputs=outputs)
     outcome = convolved(input, weight, bias, setting)
-    tolerance = 100 * case["taps"] * torch.finfo(dtype).eps * case["channels"] ** 0.5
+    tolerance = 100 * taps * torch.finfo(dtype).eps * case["channels"] ** 0.5
     torch.testing.assert_close(
         outcome.output.double(), exact(input, weight, bias, setting), rtol=0.0, atol=tolerance
     )
@@ -109,22 +120,24 @@ def test_values(case: dict[str, Any], dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("block", [Block(1, 8, 28), Block(1, 5, 9), Block(2, 28, 28), Block(3, 28, 28)])
-@pytest.mark.parametrize("taps", [3, 5])
-def test_any_block_gives_the_same_numbers(block: Block, taps: int) -> None:
+@pytest.mark.parametrize(("taps", "outputs"), [(3, 4), (3, 2), (5, 2)])
+def test_any_block_gives_the_same_numbers(block: Block, taps: int, outputs: int) -> None:
     input, weight, bias = problem(3, 16, 24, 1, (28, 28), torch.float32, taps)
     padding = (taps // 2, taps // 2)
-    whole = convolved(input, weight, bias, Setting(padding=padding, block=Block(1, 28, 28)))
-    parts = convolved(input, weight, bias, Setting(padding=padding, block=block))
+    whole, parts = (
+        convolved(input, weight, bias, Setting(padding=padding, block=cut, outputs=outputs))
+        for cut in (Block(1, 28, 28), block)
+    )
     torch.testing.assert_close(whole.output, parts.output, rtol=0.0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["x86-64", "avx2", "avx512"])
-@pytest.mark.parametrize("taps", [3, 5])
-def test_every_instruction_set(name: str, taps: int) -> None:
+@pytest.mark.parametrize(("taps", "outputs"), [(3, 4), (3, 2), (5, 2)])
+def test_every_instruction_set(name: str, taps: int, outputs: int) -> None:
     if name not in supported():
         pytest.skip(f"this processor has no {name}")
     input, weight, bias = problem(2, 9, 70, 1, (9, 13), torch.float32, taps)
-    setting = Setting(isa=name)
+    setting = Setting(isa=name, outputs=outputs)
     outcome = convolved(input, weight, bias, setting)
     torch.testing.assert_close(
         outcome.output.double(), exact(input, weight, bias, setting), rtol=0.0, atol=1e-4
@@ -144,16 +157,16 @@ def test_threads_share_the_work_and_change_nothing() -> None:
     channels=st.sampled_from([16, 256]),
     pool=st.integers(1, 3),
     threads=st.integers(1, 4),
-    taps=st.sampled_from([2, 3, 4, 5]),
+    square=st.sampled_from(SQUARES),
 )
 def test_threads_cannot_disagree_about_a_bit(
-    rows: int, columns: int, channels: int, pool: int, threads: int, taps: int
+    rows: int, columns: int, channels: int, pool: int, threads: int, square: tuple[int, int]
 ) -> None:
     """What the last block of an axis shares with the one before lies in the same tiles of both."""
     target = isa("avx2")
-    outputs, sliding = TRANSFORMS[taps].outputs, replace(GOOD, kernel=(taps, taps), channels=channels)
+    (taps, outputs), sliding = square, replace(GOOD, kernel=(square[0],) * 2, channels=channels)
     sliding = replace(sliding, rows=rows, columns=columns, pool=(pool, pool), pool_stride=(2, 1))
-    layout = winograd_layout(sliding, best_tile(target, 8), target, 4, threads)
+    layout = winograd_layout(sliding, best_tile(target, 8), target, 4, threads, [transform_of(taps, outputs)])
     sides = zip((layout.block.rows, layout.block.columns), sliding.pooled, sliding.pool_stride, strict=True)
     for size, total, stride in sides:
         shared = -total % size  # results of the last block that the one before has too
@@ -161,12 +174,13 @@ def test_threads_cannot_disagree_about_a_bit(
 
 
 @pytest.mark.parametrize(("pool", "stride"), [(2, 2), (3, 2), (2, 1)])
-@pytest.mark.parametrize("taps", [3, 5])
-def test_pooling_with_switches(pool: int, stride: int, taps: int) -> None:
+@pytest.mark.parametrize(("taps", "outputs"), [(3, 4), (3, 2), (5, 2)])
+def test_pooling_with_switches(pool: int, stride: int, taps: int, outputs: int) -> None:
     input, weight, bias = problem(2, 8, 12, 1, (14, 15), torch.float64, taps)
     setting = Setting(
         padding=(taps // 2, taps // 2),
         epilogue=Epilogue("none", (pool, pool), (stride, stride), switches=True),
+        outputs=outputs,
     )
     outcome = convolved(input, weight, bias, setting)
     expected, index = F.max_pool2d(exact(input, weight, bias, setting), pool, stride, return_indices=True)
@@ -176,13 +190,14 @@ def test_pooling_with_switches(pool: int, stride: int, taps: int) -> None:
     torch.testing.assert_close(outcome.switches.long(), switch)
 
 
-@pytest.mark.parametrize("taps", TRANSFORMS)
-def test_turned_weights_give_the_input_gradient(taps: int) -> None:
+@pytest.mark.parametrize(("taps", "outputs"), SQUARES)
+def test_turned_weights_give_the_input_gradient(taps: int, outputs: int) -> None:
     input, weight, _ = problem(2, 6, 10, 2, (11, 9), torch.float64, taps)
     gradient = torch.randn(2, 20, 14 - taps, 12 - taps, dtype=torch.float64).to(
         memory_format=torch.channels_last
     )
-    outcome = convolved(gradient, weight, None, Setting(padding=(taps - 2, taps - 2), groups=2, turned=True))
+    setting = Setting(padding=(taps - 2, taps - 2), groups=2, turned=True, outputs=outputs)
+    outcome = convolved(gradient, weight, None, setting)
     expected = conv2d_input(input.shape, weight, gradient, padding=1, groups=2)
     torch.testing.assert_close(outcome.output, expected, rtol=0.0, atol=1e-11)
 
@@ -218,48 +233,53 @@ def cancelling(channels: int, taps: int) -> tuple[Tensor, Tensor]:
 
 
 def alternating(channels: int, taps: int) -> tuple[Tensor, Tensor]:
-    """The largest terms in the transformed domain, for numbers up to 1."""
+    """The largest terms in the transformed domain, for numbers up to 0.7."""
     input, weight = normal(channels, taps)
-    return input.sign(), weight.sign()
+    return 0.7 * input.sign(), weight.sign()
 
 
 @pytest.mark.parametrize("channels", [3, 64])
-@pytest.mark.parametrize("taps", TRANSFORMS)
+@pytest.mark.parametrize("square", SQUARES)
 @pytest.mark.parametrize("make", [normal, one_large_number, cancelling, alternating])
-def test_error_bound(make: Callable[[int, int], tuple[Tensor, Tensor]], channels: int, taps: int) -> None:
+def test_error_bound(
+    make: Callable[[int, int], tuple[Tensor, Tensor]], channels: int, square: tuple[int, int]
+) -> None:
+    (taps, outputs), setting = square, Setting(outputs=square[1])
     input, weight = make(channels, taps)
     bias = torch.zeros(weight.shape[0])
-    error = convolved(input, weight, None, Setting()).output - exact(input, weight, bias, Setting())
-    assert 0.0 < error.abs().max() <= bound(input, weight)
+    error = convolved(input, weight, None, setting).output - exact(input, weight, bias, setting)
+    assert 0.0 < error.abs().max() <= bound(input, weight, outputs)
 
 
-@pytest.mark.parametrize(("taps", "amplification"), [(2, 330), (3, 537), (4, 793), (5, 1156)])
-def test_stated_amplifications(taps: int, amplification: int) -> None:
-    assert round(TRANSFORMS[taps].amplification) == amplification
+@pytest.mark.parametrize("square", SQUARES)
+def test_stated_amplifications(square: tuple[int, int]) -> None:
+    assert round(transform_of(*square).amplification) == ACCURACY[square][0]
 
 
-@pytest.mark.parametrize(("taps", "ratio"), [(2, 3.2), (3, 1.9), (4, 1.4), (5, 1.2)])
-def test_rms_error_compared_with_that_of_the_direct_algorithm(taps: int, ratio: float) -> None:
+@pytest.mark.parametrize("square", SQUARES)
+def test_rms_error_compared_with_that_of_the_direct_algorithm(square: tuple[int, int]) -> None:
+    taps, outputs = square
     input, weight = normal(32, taps)
     expected = exact(input, weight, torch.zeros(16), Setting())
     winograd, direct = (
-        (convolved(input, weight, None, Setting(algorithm)).output - expected).square().mean().sqrt()
-        for algorithm in ("winograd", "direct")
+        (convolved(input, weight, None, setting).output - expected).square().mean().sqrt()
+        for setting in (Setting(outputs=outputs), Setting("direct"))
     )
-    assert 0.7 * ratio * direct < winograd < 1.4 * ratio * direct
+    assert 0.7 * ACCURACY[square][1] * direct < winograd < 1.4 * ACCURACY[square][1] * direct
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 3e38])
 @pytest.mark.parametrize("place", ["input", "weight"])
-@pytest.mark.parametrize("taps", [2, 3, 5])
-def test_flag_tells_of_numbers_that_are_not_finite(value: float, place: str, taps: int) -> None:
+@pytest.mark.parametrize(("taps", "outputs"), [(2, 5), (3, 4), (3, 2), (5, 2)])
+def test_flag_tells_of_numbers_that_are_not_finite(value: float, place: str, taps: int, outputs: int) -> None:
     input, weight, bias = problem(2, 5, 20, 1, (9, 10), torch.float32, taps)
-    assert not convolved(input, weight, bias, Setting()).flag
+    setting = Setting(outputs=outputs)
+    assert not convolved(input, weight, bias, setting).flag
     if place == "input":
         input[1, 3, 8, 9] = value
     else:
         weight[19, 4, taps - 1, 1] = value
-    assert convolved(input, weight, bias, Setting()).flag
+    assert convolved(input, weight, bias, setting).flag
 
 
 def test_infinite_bias_needs_no_other_algorithm() -> None:
@@ -272,14 +292,26 @@ def test_infinite_bias_needs_no_other_algorithm() -> None:
 
 
 @pytest.mark.parametrize("rows", [6, 8, 14])
-def test_register_tiles_meet_even_numbers_exactly(rows: int) -> None:
+def test_register_tiles_meet_all_but_small_numbers_exactly(rows: int) -> None:
     tile = Tile(rows, 2)
     for tiles in range(1, 300):
         wide, padded = split_rows(tiles, tile)
         assert wide % rows == 0
-        assert (padded - wide) % (rows - 2) == 0
+        assert (padded - wide) % narrow(tile).rows == 0
         assert tiles <= padded < tiles + rows
-        assert padded == tiles or tiles % 2 or tiles < rows * rows
+        assert padded == tiles or tiles < rows * rows
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "channels", "outputs"),
+    [(1, 7, 512, 2), (1, 14, 512, 4), (8, 7, 512, 4), (1, 5, 64, 2), (8, 56, 64, 4)],
+)
+def test_few_tiles_of_many_weights_are_small(images: int, size: int, channels: int, outputs: int) -> None:
+    """There the smaller weights save more time than the additional products take."""
+    sliding = Sliding(images, size, size, channels, channels, 1, (3, 3), (1, 1), (1, 1), 1, 1, size, size)
+    target = isa("avx512")
+    layout = winograd_layout(sliding, best_tile(target, channels // 16), target, 4, 1)
+    assert layout.sizes["tile_outputs"] == outputs
 
 
 @pytest.mark.parametrize("name", ["avx512", "neon"])

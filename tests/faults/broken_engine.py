@@ -21,13 +21,15 @@ import convitro.engine.cpu.packed as packed
 import convitro.engine.cpu.parameter_gradients as parameter_gradients
 import convitro.engine.cpu.source as source
 import convitro.engine.cpu.winograd as winograd
+import convitro.engine.cpu.winograd_layout as winograd_layout
+import convitro.engine.cpu.winograd_transforms as winograd_transforms
 import convitro.ops.block as blocks
 import convitro.ops.shortcut as shortcut
 import convitro.routing as routing
 from convitro.engine.cpu.layout import Layout
 from convitro.engine.cpu.vector import Pointer, Value
 from convitro.engine.cpu.weights import WeightView
-from convitro.engine.cpu.winograd_transforms import TRANSFORMS, Matrix
+from convitro.engine.cpu.winograd_transforms import FOUR, TWO, Matrix, Transform
 
 Patch = pytest.MonkeyPatch
 
@@ -140,15 +142,14 @@ def one_entry(matrix: Matrix, row: int, column: int) -> Matrix:
     return tuple(tuple(numbers) for numbers in rows)
 
 
-def wrong_matrix(name: str, row: int, column: int) -> Callable[[Patch], None]:
-    """One wrong entry in a matrix of Winograd's algorithm for kernels of 3x3."""
+def wrong_matrix(right: Transform, name: str, row: int, column: int) -> Callable[[Patch], None]:
+    """One wrong entry in a matrix of the only transform that there is for kernels of 3x3."""
 
     def fault(patch: Patch) -> None:
-        right = TRANSFORMS[3]
-        wrong = one_entry(getattr(right, name), row, column)
-        changed: dict[str, Any] = {name: wrong}
-        patch.setitem(TRANSFORMS, 3, replace(right, **changed))
-        patch.setattr(winograd, "FOUR", TRANSFORMS[3])  # for what is the same for all kernels
+        changed: dict[str, Any] = {name: one_entry(getattr(right, name), row, column)}
+        wrong = replace(right, **changed)
+        for module in (winograd_transforms, winograd_layout):
+            patch.setattr(module, "transforms", lambda taps: (wrong,))
 
     return fault
 
@@ -191,9 +192,10 @@ FAULTS: dict[str, Callable[[Patch], None]] = {
     "no border": wrapped(source, "fill_zeros", nothing),
     "no border of the gradient": wrapped(gradient_source, "fill_zeros", nothing),
     "open windows": lambda patch: patch.setattr(finish, "CLOSED", 0),
-    "winograd's input": wrong_matrix("input", 2, 3),
-    "winograd's output": wrong_matrix("output", 1, 2),
-    "winograd's weight": wrong_matrix("weight", 3, 1),
+    "winograd's input": wrong_matrix(FOUR, "input", 2, 3),
+    "winograd's output": wrong_matrix(FOUR, "output", 1, 2),
+    "winograd's weight": wrong_matrix(FOUR, "weight", 3, 1),
+    "winograd's small tiles": wrong_matrix(TWO, "input", 2, 1),
     "winograd's flag": wrapped(winograd, "_raise_flag", nothing),
     "last block of the weight's gradient": wrapped(
         parameter_gradients, "weight_gradient_sizes", last_block_forgotten

@@ -48,6 +48,9 @@ CHECKS: dict[str, Check] = {
     "winograd's input": lambda: check_typical_error(replace(PLAIN, activation="none", algorithm="winograd")),
     "winograd's output": lambda: check_typical_error(replace(PLAIN, activation="none", algorithm="winograd")),
     "winograd's weight": lambda: check_typical_error(replace(PLAIN, activation="none", algorithm="winograd")),
+    "winograd's small tiles": lambda: check_typical_error(
+        replace(PLAIN, activation="none", algorithm="winograd")
+    ),
     "winograd's flag": lambda: check_special(
         replace(WINOGRAD, activation="none", pool=None), float("inf"), 0
     ),

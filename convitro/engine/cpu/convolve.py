@@ -13,6 +13,7 @@ from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, TensorSource, load_real
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
+from convitro.engine.cpu.winograd_transforms import transform_of
 
 POINTERS = (
     "input",
@@ -46,7 +47,7 @@ class Convolution:
         reads: whether the kernel reads the input itself, see `layout.Access`; else windows of it are packed.
         writes: whether sums are finished in registers.
         beside: for "depthwise" how many channels a filter sees.
-        taps: rows and columns of the filters, for Winograd's algorithm only.
+        taps, outputs: rows and columns of filters and of a tile's results, for Winograd's algorithm only.
     """
 
     dtype: str
@@ -60,11 +61,12 @@ class Convolution:
     writes: bool = False
     beside: int = 0
     taps: int = 3
+    outputs: int = 4
 
     @property
     def scheme(self) -> winograd.Scheme:
         """What Winograd's algorithm has to know."""
-        return winograd.Scheme(self.tile, self.length, self.taps)
+        return winograd.Scheme(self.tile, self.length, transform_of(self.taps, self.outputs))
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,11 @@ def _write(task: Task, kernel: Convolution) -> None:
     pack_bias(task, kernel.bias, bias)
     with task.loop(begin, end) as number:
         block, chunk = decode(task, number, whole=kernel.algorithm != "winograd")
-        window = _window(task, kernel, packed, block)
         if kernel.algorithm == "winograd":
-            winograd.transform_input(task, kernel.scheme, window, scratch)
+            window, pack = packed, partial(_pack_row, task, kernel.source, block)
+            winograd.transform_input(task, kernel.scheme, pack, (window, scratch))
+        else:
+            window = _window(task, kernel, packed, block)
         _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
 
 
@@ -131,12 +135,18 @@ def pack_window(task: Task, source: TensorSource, window: Pointer, block: Block)
     """[image][row][column][pitch], zeros around the input."""
     rows = task.size("window_rows")
     pitch = task.size("window_columns") * task.size("pitch")
-    y = block.row * task.size("row_step") - task.size("top")
+    with task.loop(0, task.size("block_images")) as image, task.loop(0, rows) as row:
+        _pack_row(task, source, block, window[(image * rows + row) * pitch], image, row)
+
+
+def _pack_row(
+    task: Task, source: TensorSource, block: Block, to: Pointer, image: Value, row: Value
+) -> None:
+    """A row of the part of the padded input that a block sees."""
+    y = block.row * task.size("row_step") - task.size("top") + row
     x = block.column * task.size("column_step") - task.size("left")
     channel = block.group * task.size("channels")
-    with task.loop(0, task.size("block_images")) as image, task.loop(0, rows) as row:
-        corner = (block.image + image, y + row, x)
-        source.pack_row(task, window[(image * rows + row) * pitch], corner, channel)
+    source.pack_row(task, to, (block.image + image, y, x), channel)
 
 
 def pack_bias(task: Task, element: str | None, bias: Pointer) -> None:

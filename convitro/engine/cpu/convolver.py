@@ -29,9 +29,11 @@ from convitro.engine.cpu.layout import (
     direct_tile,
     run_length,
 )
+from convitro.engine.cpu.memory import in_large_pages
 from convitro.engine.cpu.multiply import Tile, best_tile
 from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
+from convitro.engine.cpu.winograd_transforms import transform_of
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -84,6 +86,7 @@ class Convolver:
         sliding, self.tile, self.layout = arranged(
             request.sliding, request.algorithm, request.dtype, isa, team, access
         )
+        self._outputs = self.layout.sizes.get("tile_outputs", 0)  # 0 for the direct algorithm
         sizes = {**self.layout.sizes, **strides, **view.sizes()}
         kernel = Convolution(
             request.dtype,
@@ -96,12 +99,13 @@ class Convolver:
             *self.layout.access.uses,
             beside=sliding.beside,
             taps=sliding.kernel[0] if request.algorithm == "winograd" else 0,
+            outputs=self._outputs,
         )
         convolve = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
         self._convolve = Call(convolve, len(POINTERS), sizes, team, self.layout.tables)
         self._pack_weights = Call(self._packing(isa), len(weights.POINTERS), sizes | given, team)
         self._flags = request.algorithm == "winograd"
-        self.packing = repr((self._flags, request.dtype, self.tile.vectors, isa.name, view))
+        self.packing = repr((self._outputs, request.dtype, self.tile.vectors, isa.name, view))
         self._scratch_bytes = self.layout.scratch_bytes * team
         blocks = sizes["groups"] * sizes["filter_blocks"]
         self._packed = (blocks * sizes["weights_in_block"], DTYPES[request.dtype])
@@ -116,17 +120,18 @@ class Convolver:
             self.request,
             self.tile.vectors * isa.lanes(8 * DTYPES[self.request.dtype].itemsize),
         )
-        forms, taps = (request.dtype, request.weight_element, filters), request.weight.kernel[0]
+        forms = (request.dtype, request.weight_element, filters)
         if request.algorithm == "winograd":
-            key = f"{winograd_layout.packing.__module__} {forms} {taps}"
-            return jit.compiled(key, lambda: winograd_layout.packing(isa, *forms, taps), isa)
+            square = (request.weight.kernel[0], self._outputs)
+            key = f"{winograd_layout.packing.__module__} {forms} {square}"
+            return jit.compiled(key, lambda: winograd_layout.packing(isa, *forms, transform_of(*square)), isa)
         key = f"{weights.packing.__module__} {forms}"
         return jit.compiled(key, lambda: weights.packing(isa, *forms), isa)
 
     def pack(self, weight: Tensor) -> Tensor:
         """The weight in the kernel's order."""
         count, dtype = self._packed
-        packed = torch.empty(count, dtype=dtype)
+        packed = in_large_pages(torch.empty(count, dtype=dtype))
         self._pack_weights(weight.data_ptr(), packed.data_ptr())
         return packed
 

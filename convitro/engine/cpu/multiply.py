@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.vector import Number, Pointer, Value, Variable
@@ -28,9 +29,14 @@ class Tile:
 
 def best_tile(isa: Isa, vectors: int) -> Tile:
     """The tile for a layer whose filters fill so many vectors: many accumulators, and few enough pointers."""
-    if isa.registers >= 32 and vectors > 2:
-        return Tile(6, 4)
-    return Tile(6, 2) if vectors > 1 else Tile(8, 1)
+    wide = best_width(isa, vectors)
+    return Tile(6, wide) if wide > 1 else Tile(8, 1)
+
+
+def best_width(isa: Isa, vectors: int) -> int:
+    """How many vectors of filters a tile has, of so many in all: few of the last tile's are unused."""
+    options = (4, 3, 2) if isa.registers >= 32 else (2,)
+    return min(options, key=lambda wide: ceil(vectors / wide) * wide) if vectors > 2 else vectors
 
 
 def multiply(

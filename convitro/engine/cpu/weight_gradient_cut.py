@@ -9,7 +9,7 @@ from math import ceil, prod
 
 from convitro.engine.cpu.blocking import Block, Sliding
 from convitro.engine.cpu.isa import Isa
-from convitro.engine.cpu.multiply import Tile
+from convitro.engine.cpu.multiply import Tile, best_width
 from convitro.engine.cpu.winograd_weight_gradient import PLANES, STEP
 
 STRIP_BYTES = 8 * 1024
@@ -141,9 +141,7 @@ class Shape:
 def best_tile(sliding: Sliding, isa: Isa, lanes: int, *, depthwise: bool, winograd: bool = False) -> Tile:
     """The tile: as many sums as registers hold, with few rows to spare."""
     products = (1 if winograd else sliding.taps) * (1 if depthwise else sliding.channels)
-    vectors = 1 if depthwise else min(ceil(sliding.filters / lanes), 2)
-    if isa.registers >= 32:
-        vectors = vectors if depthwise or sliding.filters <= 3 * lanes else 4
+    vectors = 1 if depthwise else best_width(isa, ceil(sliding.filters / lanes))
     most = min((isa.registers - 1 - vectors) // vectors, ROWS)
     rows = min(
         range(1, most + 1), key=lambda rows: ceil(products / rows) * _pixel_cycles(Tile(rows, vectors))

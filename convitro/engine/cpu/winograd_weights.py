@@ -9,12 +9,12 @@ from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, load_real
 from convitro.engine.cpu.vector import Pointer, Value
-from convitro.engine.cpu.winograd_transforms import TRANSFORMS, Transform, both_sides
+from convitro.engine.cpu.winograd_transforms import Transform, both_sides
 
 POINTERS = ("weight", "packed")
 
 
-def packing(isa: Isa, dtype: str, element: str, filters: int, taps: int = 3) -> Program:
+def packing(isa: Isa, dtype: str, element: str, filters: int, transform: Transform) -> Program:
     """Write the kernel that packs a weight: [group][filter block][plane][channel][filter].
 
     Its sizes are those of `weights.WeightView`, any strides, negative ones too.
@@ -24,43 +24,40 @@ def packing(isa: Isa, dtype: str, element: str, filters: int, taps: int = 3) -> 
         dtype: of the packed numbers, "float32" or "float64"; the transform is computed in it.
         element: of the weight.
         filters: in a block; zeros fill the last one.
-        taps: rows and columns of the kernel.
+        transform: whose weights are to be packed.
     """
-    transform = TRANSFORMS[taps]
     return program(
         isa, ELEMENTS[dtype], POINTERS, lambda task: _write(task, ELEMENTS[element], filters, transform)
     )
 
 
 def _write(task: Task, element: ir.Type, filters: int, transform: Transform) -> None:
-    blocks, channels = task.size("filter_blocks"), task.size("channels")
-    begin, end = task.share(task.size("groups") * blocks * channels)
+    """All channels of a vector of filters, then those of the next: lines of a weight are met again soon."""
+    blocks, channels, vectors = task.size("filter_blocks"), task.size("channels"), filters // task.width
+    begin, end = task.share(task.size("groups") * blocks * (vectors * channels))
     weight = task.pointer("weight", element)[task.size("weight_base")]
     with task.loop(begin, end) as number:
-        block, channel = number // channels, number % channels
+        channel, vector = number % channels, number // channels
+        block, lane = vector // vectors, vector % vectors * task.width
         start = weight[block // blocks * task.size("weight_group") + channel * task.size("weight_channel")]
-        packed = task.pointer("packed")[block * task.size("weights_in_block") + channel * filters]
-        first = block % blocks * filters
-        for lane in range(0, filters, task.width):
-            _transform(task, transform, (start, packed[lane]), first + lane)
+        packed = task.pointer("packed")[block * task.size("weights_in_block") + channel * filters + lane]
+        _transform(task, transform, (start, packed), block % blocks * filters + lane)
 
 
 def _transform(task: Task, transform: Transform, memory: tuple[Pointer, Pointer], first: Value) -> None:
     """One channel of as many filters as a vector has lanes."""
-    (start, packed), taps = memory, range(transform.taps)
-    steps, plane = (task.size("weight_row"), task.size("weight_column")), task.size("weights_plane")
-    filters, last = task.size("filters"), task.size("filters") - 1
-    places = [start[(first + i).minimum(last) * task.size("weight_filter")] for i in range(task.width)]
+    (start, packed), taps = memory, transform.taps
+    filters, plane = task.size("filters"), task.size("weights_plane")
+    places = [start[(first + i).minimum(filters - 1) * task.size("weight_filter")] for i in range(task.width)]
     there = task.first((filters - first).maximum(0).minimum(task.width), task.width)
-
-    def entry(row: int, column: int) -> Value:
-        numbers = [load_real(place[steps[0] * row + steps[1] * column], task.dtype) for place in places]
-        return there.choose(_side_by_side(task, numbers), 0.0)
-
-    square = [[entry(row, column) for column in taps] for row in taps]
+    square = task.memory(task.dtype, taps**2 * task.width)
+    with task.loop(0, taps) as row, task.loop(0, taps) as column:
+        tap = task.size("weight_row") * row + task.size("weight_column") * column
+        numbers = [load_real(place[tap], task.dtype) for place in places]
+        square[(row * taps + column) * task.width].store(there.choose(_side_by_side(task, numbers), 0.0))
     both_sides(
         transform.weight,
-        lambda row, column: square[row][column],
+        lambda row, column: square[(row * taps + column) * task.width].load(task.width),
         lambda row, column, value: packed[plane * (row * transform.size + column)].store(value),
     )
 
