@@ -344,6 +344,13 @@ class Kernel:
         """A variable; a Python integer makes an index."""
         return Variable(self, self.index(initial) if isinstance(initial, int) else initial)  # type: ignore[arg-type]
 
+    def memory(self, element: Any, count: int) -> Pointer:
+        """Room for so many numbers, which lasts as long as the function runs."""
+        with self.builder.goto_block(self.entry):
+            room = self.builder.alloca(ir.ArrayType(element, count))
+        room.type = POINTER  # LLVM knows no other pointers
+        return Pointer(self, room, element)
+
     @contextmanager
     def loop(self, start: Number, stop: Number, step: Number = 1) -> Iterator[Value]:
         """Run what is written inside for start, start + step … while below stop."""

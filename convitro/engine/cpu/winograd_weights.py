@@ -41,26 +41,24 @@ def _write(task: Task, element: ir.Type, filters: int, transform: Transform) -> 
         start = weight[block // blocks * task.size("weight_group") + channel * task.size("weight_channel")]
         packed = task.pointer("packed")[block * task.size("weights_in_block") + channel * filters]
         first = block % blocks * filters
-        for lane in range(0, filters, task.width):
+        with task.loop(0, filters, task.width) as lane:
             _transform(task, transform, (start, packed[lane]), first + lane)
 
 
 def _transform(task: Task, transform: Transform, memory: tuple[Pointer, Pointer], first: Value) -> None:
     """One channel of as many filters as a vector has lanes."""
-    (start, packed), taps = memory, range(transform.taps)
-    steps, plane = (task.size("weight_row"), task.size("weight_column")), task.size("weights_plane")
-    filters, last = task.size("filters"), task.size("filters") - 1
-    places = [start[(first + i).minimum(last) * task.size("weight_filter")] for i in range(task.width)]
+    (start, packed), taps = memory, transform.taps
+    filters, plane = task.size("filters"), task.size("weights_plane")
+    places = [start[(first + i).minimum(filters - 1) * task.size("weight_filter")] for i in range(task.width)]
     there = task.first((filters - first).maximum(0).minimum(task.width), task.width)
-
-    def entry(row: int, column: int) -> Value:
-        numbers = [load_real(place[steps[0] * row + steps[1] * column], task.dtype) for place in places]
-        return there.choose(_side_by_side(task, numbers), 0.0)
-
-    square = [[entry(row, column) for column in taps] for row in taps]
+    square = task.memory(task.dtype, taps**2 * task.width)
+    with task.loop(0, taps) as row, task.loop(0, taps) as column:
+        tap = task.size("weight_row") * row + task.size("weight_column") * column
+        numbers = [load_real(place[tap], task.dtype) for place in places]
+        square[(row * taps + column) * task.width].store(there.choose(_side_by_side(task, numbers), 0.0))
     both_sides(
         transform.weight,
-        lambda row, column: square[row][column],
+        lambda row, column: square[(row * taps + column) * task.width].load(task.width),
         lambda row, column, value: packed[plane * (row * transform.size + column)].store(value),
     )
 
