@@ -14,20 +14,8 @@ from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS, TensorSource, load_real
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
 
-POINTERS = (
-    "input",
-    "weight",
-    "bias",
-    "output",
-    "switches",
-    "before",
-    "scratch",
-    "pooled",
-    "input_switches",
-    "flag",
-)
-
-
+POINTERS = ("input", "weight", "bias", "output", "scratch")
+"""What every kernel is called with."""
 ENDS = ("images", "pooled_rows", "pooled_columns")
 
 
@@ -62,6 +50,14 @@ class Convolution:
     taps: int = 3
 
     @property
+    def pointers(self) -> tuple[str, ...]:
+        """What the kernel is called with: besides `POINTERS` what it saves, what its source reads, a flag."""
+        saves = self.epilogue.switches or self.epilogue.before
+        saved = ("switches", "before") if saves else ()
+        read = () if isinstance(self.source, TensorSource) else ("pooled", "input_switches")
+        return (*POINTERS, *saved, *read, *(("flag",) if self.algorithm == "winograd" else ()))
+
+    @property
     def scheme(self) -> winograd.Scheme:
         """What Winograd's algorithm has to know."""
         return winograd.Scheme(self.tile, self.length, self.taps)
@@ -79,7 +75,7 @@ class Block:
 
 def convolution(kernel: Convolution, isa: Isa) -> Program:
     """Write the kernel of a convolution."""
-    return program(isa, ELEMENTS[kernel.dtype], POINTERS, lambda task: _write(task, kernel))
+    return program(isa, ELEMENTS[kernel.dtype], kernel.pointers, lambda task: _write(task, kernel))
 
 
 def _write(task: Task, kernel: Convolution) -> None:

@@ -33,6 +33,7 @@ class Epilogue:
         switches: whether the winner of each window is stored.
         before: whether the numbers before the activation are stored as well.
         element: dtype of the output.
+        planes: whether the channels of the output lie one behind the other, not side by side.
     """
 
     activation: str = "none"
@@ -41,6 +42,7 @@ class Epilogue:
     switches: bool = False
     before: bool = False
     element: str = "float32"
+    planes: bool = False
 
 
 def pooled(task: Task, epilogue: Epilogue, candidates: list[Value]) -> tuple[Value, Value, Value | None]:
@@ -112,7 +114,8 @@ def store_results(task: Task, epilogue: Epilogue, sums: Pointer, origin: Origin)
     """Finish all pixels of a block for one block of filters.
 
     Args:
-        sums: [image][row][column][filters] of the convolution, `sum_rows` and `sum_columns` of them.
+        sums: [image][row][column][filters] of the convolution, `sum_rows` and `sum_columns` of them; for
+            planes they are overwritten.
         origin: where the block lies in the output.
     """
     columns, rows = task.size("sum_columns"), task.size("sum_rows")
@@ -132,6 +135,51 @@ def store_results(task: Task, epilogue: Epilogue, sums: Pointer, origin: Origin)
             for v in range(origin.vectors)
         ]
         _store(task, epilogue, [(place, found)], origin.channels)
+        if epilogue.planes:  # no window that comes later begins before this place
+            pixel = (image * origin.rows + row) * origin.columns + column
+            for v, (after, _, _) in enumerate(found):
+                sums[pixel * filters + v * task.width].store(after)
+    if epilogue.planes:
+        _store_planes(task, epilogue, sums, origin)
+
+
+def _store_planes(task: Task, epilogue: Epilogue, pixels: Pointer, origin: Origin) -> None:
+    """Turn finished pixels, [image][row][column][filters], into a part of each filter's plane."""
+    rows, columns, lanes = task.size("pooled_rows"), task.size("pooled_columns"), task.width
+    channels, area = task.size("groups") * task.size("filters"), origin.rows * origin.columns
+    whole = origin.columns.equals(columns)  # then the rows of a plane follow each other
+    lines, length = whole.choose(task.index(1), origin.rows), whole.choose(area, origin.columns)
+    with (
+        task.loop(0, origin.images) as image,
+        task.loop(0, lines) as line,
+        task.loop(0, length, lanes) as first,
+        task.loop(0, origin.vectors * lanes, lanes) as filter_,
+    ):
+        channel = (origin.image + image) * channels + origin.channel + filter_
+        place = (channel * rows + origin.row + line) * columns + origin.column + first
+        output = task.pointer("output", ELEMENTS[epilogue.element])[place]
+        counts = (length - first).minimum(lanes), (origin.channels - filter_).minimum(lanes)
+        start = image * area + line * length + first
+        step = origin.vectors * lanes
+        square = [pixels[(start + (counts[0] - 1).minimum(i)) * step + filter_] for i in range(lanes)]
+        turned = [_converted(v, epilogue) for v in task.transpose([pixel.load(lanes) for pixel in square])]
+        _store_square(task, output, turned, (counts[0], counts[1], rows * columns))
+
+
+def _store_square(
+    task: Task, output: Pointer, vectors: list[Value], sizes: tuple[Value, Value, Value]
+) -> None:
+    """Store some first numbers of some first vectors, each in a plane of its own."""
+    (count, planes, step), lanes = sizes, task.width
+    kept = task.memory(output.element, lanes**2)
+    with task.when((count >= lanes) & (planes >= lanes)):
+        for i, vector in enumerate(vectors):
+            output[step * i].store(vector)
+    with task.when((count < lanes) | (planes < lanes)):
+        for i, vector in enumerate(vectors):
+            kept[i * lanes].store(vector)
+        with task.loop(0, planes) as plane:
+            output[step * plane].store_first(kept[plane * lanes].load(lanes), count)
 
 
 @dataclass(frozen=True)
@@ -191,9 +239,9 @@ def _store(
 def _targets(task: Task, epilogue: Epilogue, finished: Finished, place: Value) -> list[tuple[Pointer, Value]]:
     """Where the numbers that are stored of a vector go."""
     after, before, switch = finished
-    stores: list[tuple[str, Any, Value]] = [
-        ("output", ELEMENTS[epilogue.element], _converted(after, epilogue))
-    ]
+    stores: list[tuple[str, Any, Value]] = []
+    if not epilogue.planes:
+        stores.append(("output", ELEMENTS[epilogue.element], _converted(after, epilogue)))
     if epilogue.before:
         stores.append(("before", task.dtype, before))
     if switch is not None:
