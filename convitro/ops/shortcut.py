@@ -15,7 +15,6 @@ from torch.autograd import forward_ad
 
 import convitro.engine.cpu.isa as instruction_sets
 from convitro.engine.cpu.execute import Prepared
-from convitro.engine.cpu.layer import Forward, Saves
 from convitro.ops.block import PLAIN, Layer, differentiates, trained
 
 KEPT = 4096
@@ -23,8 +22,7 @@ _native = torch._C
 _functorch = torch._C._functorch
 
 
-_shortcuts: dict[Any, tuple[Prepared, Forward]] = {}
-"""What is prepared for these shapes, and its pass without gradients."""
+_shortcuts: dict[Any, Prepared] = {}
 
 
 def plain(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
@@ -73,10 +71,9 @@ def shortcut(arguments: Any, input: Tensor, weight: Tensor, bias: Tensor | None)
         return None
     if known is None:
         return None
-    prepared, forward = known
     if differentiates(input, weight, bias):
-        return trained(input, weight, bias, prepared, False)
-    return forward.output(input, weight, bias)
+        return trained(input, weight, bias, known, False)
+    return known.inference.output(input, weight, bias)
 
 
 def remember(arguments: Any, layer: Layer, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
@@ -87,8 +84,7 @@ def remember(arguments: Any, layer: Layer, input: Tensor, weight: Tensor, bias: 
         _shortcuts.clear()
     try:
         key = _key(arguments, input, weight, bias)
-        prepared = layer.executor.prepared(input, weight, bias)
-        _shortcuts[key] = prepared, prepared.forward(Saves())
+        _shortcuts[key] = layer.executor.prepared(input, weight, bias)
     except TypeError:
         return
 

@@ -78,8 +78,8 @@ class Backward:
         self, gradient: Tensor, input: Tensor, weight: Tensor, saved: Sequence[Tensor | None]
     ) -> Gradients:
         """The gradients, from that of the output and what was saved: output, switches, numbers before."""
-        (output, switches, before), gradient = saved, self._beside(gradient)
-        pooled = before if output is None else self._beside(output)
+        (output, switches, before), gradient = saved, self._beside.turned(gradient)
+        pooled = before if output is None else self._beside.turned(output)
         addresses = (
             gradient.data_ptr(),
             0 if pooled is None else pooled.data_ptr(),

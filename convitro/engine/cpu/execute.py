@@ -58,6 +58,11 @@ class Prepared:
         return found
 
     @functools.cached_property
+    def inference(self) -> Forward:
+        """The forward pass that saves nothing."""
+        return self.forward(Saves())
+
+    @functools.cached_property
     def training(self) -> Forward:
         """The forward pass that saves what backward needs."""
         return self.forward(Saves(self.keeps.switches, self.keeps.before))

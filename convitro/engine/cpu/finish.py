@@ -44,6 +44,12 @@ class Epilogue:
     element: str = "float32"
     planes: bool = False
 
+    @property
+    def simple(self) -> bool:
+        """Whether there is so little to do that it may be written for many vectors at once."""
+        alone = self.pool == self.pool_stride == (1, 1) and not (self.switches or self.before)
+        return alone and self.activation in ("none", "relu")
+
 
 def pooled(task: Task, epilogue: Epilogue, candidates: list[Value]) -> tuple[Value, Value, Value | None]:
     """The winner of a window after and before the activation, and its number in row-major order.
@@ -118,6 +124,9 @@ def store_results(task: Task, epilogue: Epilogue, sums: Pointer, origin: Origin)
             planes they are overwritten.
         origin: where the block lies in the output.
     """
+    if epilogue.planes and epilogue.simple:
+        _store_planes(task, epilogue, sums, (task.size("sum_rows"), task.size("sum_columns")), origin)
+        return
     columns, rows = task.size("sum_columns"), task.size("sum_rows")
     filters = origin.vectors * task.width
     down, right = epilogue.pool_stride
@@ -140,29 +149,33 @@ def store_results(task: Task, epilogue: Epilogue, sums: Pointer, origin: Origin)
             for v, (after, _, _) in enumerate(found):
                 sums[pixel * filters + v * task.width].store(after)
     if epilogue.planes:
-        _store_planes(task, epilogue, sums, origin)
+        _store_planes(task, epilogue, sums, (origin.rows, origin.columns), origin)
 
 
-def _store_planes(task: Task, epilogue: Epilogue, pixels: Pointer, origin: Origin) -> None:
-    """Turn finished pixels, [image][row][column][filters], into a part of each filter's plane."""
+def _store_planes(
+    task: Task, epilogue: Epilogue, pixels: Pointer, sizes: tuple[Value, Value], origin: Origin
+) -> None:
+    """Turn pixels, [image][row][column][filters] of these sizes, into a part of each filter's plane."""
     rows, columns, lanes = task.size("pooled_rows"), task.size("pooled_columns"), task.width
     channels, area = task.size("groups") * task.size("filters"), origin.rows * origin.columns
-    whole = origin.columns.equals(columns)  # then the rows of a plane follow each other
+    whole = origin.columns.equals(columns) & sizes[1].equals(columns)  # rows follow each other on both sides
     lines, length = whole.choose(task.index(1), origin.rows), whole.choose(area, origin.columns)
     with (
         task.loop(0, origin.images) as image,
+        task.loop(0, origin.vectors * lanes, lanes) as filter_,
         task.loop(0, lines) as line,
         task.loop(0, length, lanes) as first,
-        task.loop(0, origin.vectors * lanes, lanes) as filter_,
     ):
         channel = (origin.image + image) * channels + origin.channel + filter_
         place = (channel * rows + origin.row + line) * columns + origin.column + first
         output = task.pointer("output", ELEMENTS[epilogue.element])[place]
         counts = (length - first).minimum(lanes), (origin.channels - filter_).minimum(lanes)
-        start = image * area + line * length + first
-        step = origin.vectors * lanes
+        start, step = (image * sizes[0] + line) * sizes[1] + first, origin.vectors * lanes
         square = [pixels[(start + (counts[0] - 1).minimum(i)) * step + filter_] for i in range(lanes)]
-        turned = [_converted(v, epilogue) for v in task.transpose([pixel.load(lanes) for pixel in square])]
+        numbers = [pixel.load(lanes) for pixel in square]
+        if epilogue.simple:
+            numbers = [ACTIVATIONS[epilogue.activation].apply(vector) for vector in numbers]
+        turned = [_converted(vector, epilogue) for vector in task.transpose(numbers)]
         _store_square(task, output, turned, (counts[0], counts[1], rows * columns))
 
 

@@ -7,7 +7,6 @@ stay here; one is given out again when nothing refers to it any more.
 
 from __future__ import annotations
 
-import functools
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -28,9 +27,9 @@ _lock = threading.Lock()
 
 def maker(shape: Sequence[int], strides: Sequence[int], dtype: torch.dtype) -> Callable[[], Tensor]:
     """A function that makes tensors without values; the strides leave no gaps."""
-    size_bytes = prod(shape) * dtype.itemsize
+    shape, strides, size_bytes = tuple(shape), tuple(strides), prod(shape) * dtype.itemsize
     if not LARGE_BYTES <= size_bytes <= KEPT_BYTES:
-        return functools.partial(_empty_strided, tuple(shape), tuple(strides), dtype)
+        return lambda: _empty_strided(shape, strides, dtype)
 
     def large() -> Tensor:
         with _lock:

@@ -73,11 +73,13 @@ class ParameterGradients:
 
     def __init__(self, request: ParameterRequest, strides: dict[str, int], isa: Isa, team: int) -> None:
         self._arguments = (replace(request, algorithm="direct"), strides, isa, team)
-        self.request, self._wanted, self._winograd = request, request.wanted, request.winograd
+        self.request, self._winograd = request, request.winograd
         self._direct: ParameterGradients | None = None
         strides_of_weight, element = dense_strides(request.weight), DTYPES[request.weight.element]
-        self._weight = maker(request.weight.shape, strides_of_weight, element)
-        self._bias = maker(request.weight.shape[:1], (1,), element)
+        self._weight = (
+            maker(request.weight.shape, strides_of_weight, element) if request.wanted.weight else None
+        )
+        self._bias = maker(request.weight.shape[:1], (1,), element) if request.wanted.bias else None
         dtype, sliding = accumulation(request.input.element), request.sliding
         size_bytes, winograd = DTYPES[dtype].itemsize, request.winograd
         depthwise, lanes = not depthwise_reasons(sliding) and not winograd, isa.lanes(8 * size_bytes)
@@ -113,14 +115,15 @@ class ParameterGradients:
             input: of the block.
             addresses: of the output's gradient, what was saved, and the switches, as the source reads them.
         """
-        of_weight, of_bias, places = None, None, [input.data_ptr(), *addresses, 0, 0, 0]
-        if self._wanted.weight:
-            of_weight = self._weight()
-            places[-3] = of_weight.data_ptr()
-        if self._wanted.bias:
-            of_bias = self._bias()
-            places[-2] = of_bias.data_ptr()
-        places[-1] = scratch(self._memory_bytes)
+        of_weight = None if self._weight is None else self._weight()
+        of_bias = None if self._bias is None else self._bias()
+        places = (
+            input.data_ptr(),
+            *addresses,
+            0 if of_weight is None else of_weight.data_ptr(),
+            0 if of_bias is None else of_bias.data_ptr(),
+            scratch(self._memory_bytes),
+        )
         if not self._winograd:
             for call in self._calls:
                 call.run(*places)

@@ -34,7 +34,7 @@ class Beside:
         self._shape, self._strides, self._machine = shape, channels_last(shape), (isa, team)
         self._turns: dict[torch.dtype, tuple[Callable[[], Tensor], Call]] = {}
 
-    def __call__(self, tensor: Tensor) -> Tensor:
+    def turned(self, tensor: Tensor) -> Tensor:
         """The tensor itself if it is so, else a copy."""
         if tensor.stride() == self._strides:
             return tensor
