@@ -32,12 +32,11 @@ class Layer:
         executor: computes it on the CPU.
     """
 
-    __slots__ = ("block", "executor", "keeps")
+    __slots__ = ("block", "executor")
 
     def __init__(self, block: BlockProblem, algorithm: str) -> None:
         self.block = block
         self.executor = Executor(block, algorithm)
-        self.keeps = keeps(block)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -82,20 +81,18 @@ def block(
     if torch.compiler.is_compiling() or watched(*tensors):
         return _traced(block, algorithm, tensors, switches)
     layer = layer_of(block, algorithm)
-    return apply(layer, layer.executor.prepared(*tensors), tensors, switches)
-
-
-def apply(
-    layer: Layer, prepared: Prepared, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool
-) -> tuple[Tensor, Tensor | None]:
-    """The same without PyTorch's dispatcher, by what is prepared for tensors of these shapes."""
-    input, weight, bias = tensors
-    if torch.is_grad_enabled() and (
-        input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
-    ):
-        result = _apply(input, weight, bias, layer, prepared, switches)
+    prepared, (input, weight, bias) = layer.executor.prepared(*tensors), tensors
+    if differentiates(input, weight, bias):
+        result = trained(input, weight, bias, prepared, switches)
         return result if switches else (result, None)
-    return prepared.forward(_saves(layer, switches, False))(input, weight, bias)[:2]
+    return prepared.forward(Saves(switches))(input, weight, bias)[:2]
+
+
+def differentiates(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether a gradient may be asked for."""
+    return torch.is_grad_enabled() and (
+        weight.requires_grad or input.requires_grad or (bias is not None and bias.requires_grad)
+    )
 
 
 def watched(*tensors: Tensor | None) -> bool:
@@ -109,11 +106,6 @@ def watched(*tensors: Tensor | None) -> bool:
     )
 
 
-def _saves(layer: Layer, switches: bool, gradients: bool) -> Saves:
-    wanted = layer.keeps if gradients else Keeps(False, False, False)
-    return Saves(wanted.switches or switches, wanted.before)
-
-
 class _Block(torch.autograd.Function):
     """The block for plain tensors that need a gradient."""
 
@@ -123,35 +115,33 @@ class _Block(torch.autograd.Function):
         input: Tensor,
         weight: Tensor,
         bias: Tensor | None,
-        layer: Layer,
         prepared: Prepared,
         switches: bool,
     ) -> Tensor | tuple[Tensor, Tensor | None]:
-        passed = prepared.forward(_saves(layer, switches, True))
-        results = passed(input, weight, bias, trained=ctx.needs_input_grad[1])
-        saved = results.output if layer.keeps.output else None
-        ctx.save_for_backward(input, weight, bias, saved, results.switches, results.before)
-        ctx.layer, ctx.prepared = layer, prepared
+        passed = prepared.forward(Saves(True, prepared.keeps.before)) if switches else prepared.training
+        output, winners, before = passed(input, weight, bias, ctx.needs_input_grad[1])
+        saved = output if prepared.keeps.output else None
+        ctx.save_for_backward(input, weight, bias, saved, winners, before)
+        ctx.prepared = prepared
         if not switches:
-            return results.output
-        if results.switches is not None:
-            ctx.mark_non_differentiable(results.switches)
-        return results.output, results.switches
+            return output
+        if winners is not None:
+            ctx.mark_non_differentiable(winners)
+        return output, winners
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         input, weight, bias, *saved = ctx.saved_tensors
-        needs = Needs(*ctx.needs_input_grad[:3])
+        prepared, needs = ctx.prepared, ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # the gradient of the gradient is asked for
-            return (
-                *aten.block_gradients(ctx.layer.block, gradient, (input, weight, bias), needs),
-                *(None,) * 3,
-            )
-        return (*ctx.prepared.backward(gradient, (input, weight, *saved), needs), *(None,) * 3)
+            gradients = aten.block_gradients(prepared.block, gradient, (input, weight, bias), Needs(*needs))
+        else:
+            gradients = prepared.backward(gradient, (input, weight, *saved), needs)
+        return *gradients, None, None
 
 
-_apply = super(torch.autograd.Function, _Block).apply
-"""Without the checks for transforms, which `block` has made."""
+trained: Any = super(torch.autograd.Function, _Block).apply
+"""The block with its gradients, without the checks for transforms: whoever calls it has made them."""
 
 
 def _traced(
@@ -185,7 +175,7 @@ def _block(
 ) -> tuple[Tensor, Tensor, Tensor]:
     layer = layer_of(_problem(weight, geometry, activation), algorithm)
     passed = layer.executor.prepared(input, weight, bias).forward(Saves(switches, before))
-    output, winners, numbers = passed(input, weight, bias, trained=weight.requires_grad)
+    output, winners, numbers = passed(input, weight, bias, weight.requires_grad)
     return output, _or_nothing(winners, input), _or_nothing(numbers, input)
 
 
@@ -219,9 +209,9 @@ def _block_backward(
     needs: Sequence[bool],
 ) -> list[Tensor]:
     layer = layer_of(_problem(weight, geometry, activation), algorithm)
-    wanted = layer.keeps.output, layer.keeps.switches, layer.keeps.before
-    kept = [tensor if keep else None for tensor, keep in zip(saved, wanted, strict=True)]
     prepared = layer.executor.prepared(input, weight, None)
+    wanted = prepared.keeps.output, prepared.keeps.switches, prepared.keeps.before
+    kept = [tensor if keep else None for tensor, keep in zip(saved, wanted, strict=True)]
     gradients = prepared.backward(gradient, (input, weight, *kept), Needs(*needs))
     return [gradient for gradient in gradients if gradient is not None]
 

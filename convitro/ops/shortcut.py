@@ -6,51 +6,53 @@ call whose arguments and shapes are known goes straight to its kernel.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-import convitro.engine.cpu.execute as execute
-from convitro.engine.cpu.layer import Saves
-from convitro.ops.block import PLAIN, Layer, apply
+import convitro.engine.cpu.isa as instruction_sets
+from convitro.engine.cpu.execute import Prepared
+from convitro.ops.block import PLAIN, Layer, differentiates, trained
 
 KEPT = 4096
-_shortcuts: dict[Any, Shortcut] = {}
+_native = torch._C
+_functorch = torch._C._functorch
 
 
-class Shortcut:
-    """One call: what is computed, and what is prepared for these shapes."""
-
-    __slots__ = ("_forward", "_layer", "_prepared")
-
-    def __init__(self, layer: Layer, prepared: execute.Prepared) -> None:
-        self._layer, self._prepared = layer, prepared
-        self._forward = prepared.forward(Saves())
-
-    def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The output."""
-        if torch.is_grad_enabled() and (
-            input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
-        ):
-            return apply(self._layer, self._prepared, (input, weight, bias), False)[0]
-        return self._forward.output(input, weight, bias)
+_shortcuts: dict[Any, Prepared] = {}
 
 
 def plain(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     """Nobody watches these tensors or their operators: they may skip PyTorch's dispatcher."""
-    native = torch._C
     return (
         type(input) in PLAIN
         and type(weight) in PLAIN
         and (bias is None or type(bias) in PLAIN)
-        and not native._is_torch_function_mode_enabled()
-        and not native._len_torch_dispatch_stack()
-        and native._functorch.peek_interpreter_stack() is None
-        and native._get_tracing_state() is None
+        and not _native._is_torch_function_mode_enabled()
+        and not _native._len_torch_dispatch_stack()
+        and _functorch.peek_interpreter_stack() is None
+        and _native._get_tracing_state() is None
         and forward_ad._current_level < 0
-        and not native._is_any_autocast_enabled()
+        and not _native._is_any_autocast_enabled()
+    )
+
+
+def _key(arguments: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
+    """All that a call depends on, where the instruction set is the processor's own."""
+    return (
+        arguments,
+        input.shape,
+        input.stride(),
+        input.dtype,
+        weight.shape,
+        weight.stride(),
+        weight.dtype,
+        None if bias is None else (bias.shape, bias.dtype, bias.is_cpu),
+        input.is_cpu and weight.is_cpu,
+        torch.get_num_threads(),
     )
 
 
@@ -61,23 +63,31 @@ def shortcut(arguments: Any, input: Tensor, weight: Tensor, bias: Tensor | None)
         arguments: of the layer, in any fixed order.
         input, weight, bias: not checked yet.
     """
-    if torch.compiler.is_compiling() or not plain(input, weight, bias):
+    if torch.compiler.is_compiling() or instruction_sets._forced or not plain(input, weight, bias):
         return None
     try:
-        known = _shortcuts.get((arguments, execute.key(input, weight, bias)))
+        known = _shortcuts.get(_key(arguments, input, weight, bias))
     except (TypeError, RuntimeError):  # an argument that cannot be remembered, a tensor without strides
         return None
-    return None if known is None else known(input, weight, bias)
+    if known is None:
+        return None
+    if differentiates(input, weight, bias):
+        return trained(input, weight, bias, known, False)
+    return known.inference.output(input, weight, bias)
 
 
 def remember(arguments: Any, layer: Layer, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     """Let the next call like this one take the short way."""
-    if torch.compiler.is_compiling() or not plain(input, weight, bias):
+    if torch.compiler.is_compiling() or instruction_sets._forced or not plain(input, weight, bias):
         return
     if len(_shortcuts) >= KEPT:
         _shortcuts.clear()
     try:
-        key = (arguments, execute.key(input, weight, bias))
-        _shortcuts[key] = Shortcut(layer, layer.executor.prepared(input, weight, bias))
+        key = _key(arguments, input, weight, bias)
+        _shortcuts[key] = layer.executor.prepared(input, weight, bias)
     except TypeError:
         return
+
+
+if hasattr(os, "register_at_fork"):  # a child has one thread
+    os.register_at_fork(after_in_child=_shortcuts.clear)

@@ -15,7 +15,7 @@ import convitro.engine.cpu.weights as weights
 import convitro.engine.cpu.winograd_weights as winograd_weights
 from convitro.engine.cpu.blocking import Block, Sliding
 from convitro.engine.cpu.call import Call, scratch
-from convitro.engine.cpu.convolve import POINTERS, Convolution, convolution
+from convitro.engine.cpu.convolve import Convolution, convolution
 from convitro.engine.cpu.finish import Epilogue
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layout import Layout, direct_layout, run_length
@@ -98,18 +98,14 @@ def convolved(input: Tensor, weight: Tensor, bias: Tensor | None, setting: Setti
         outputs=_transform(sliding, setting).outputs if winograd else 0,
     )
     compiled = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
-    call = Call(compiled, len(POINTERS), sizes, setting.team, layout.tables)
+    call = Call(compiled, len(kernel.pointers), sizes, setting.team, layout.tables)
     flag = ctypes.c_int64(0)
     memory = scratch(layout.scratch_bytes * setting.team)
-    given = 0 if bias is None else bias.data_ptr()
-    places = [
-        input.data_ptr(),
-        packed.data_ptr(),
-        given,
-        *(result.data_ptr() for result in (output, switches, before)),
-        memory,
-    ]
-    call(*places, 0, 0, ctypes.addressof(flag))
+    tensors = {"input": input, "weight": packed, "output": output, "switches": switches, "before": before}
+    places = {name: tensor.data_ptr() for name, tensor in tensors.items()}
+    places |= {"bias": 0 if bias is None else bias.data_ptr(), "scratch": memory}
+    places["flag"] = ctypes.addressof(flag)
+    call(*(places[name] for name in kernel.pointers))
     return Outcome(output, switches, before, flag.value != 0)
 
 

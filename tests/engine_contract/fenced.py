@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 import convitro.engine.cpu.call as call
+import convitro.engine.cpu.memory as memory
 from tests.engine.guarded import End, guarded, guarded_copy
 from tests.engine_contract.cases import Case, Tensors
 from tests.engine_contract.checks import check_backward, check_forward
@@ -56,8 +57,8 @@ class Fenced:
     def _made(self, like: Tensor) -> Tensor:
         self.count += 1
         extent = sum((size - 1) * step for size, step in zip(like.shape, like.stride(), strict=True)) + 1
-        memory = guarded(extent * like.element_size(), self._at).fill_(0xFF)  # NaN, where nothing is written
-        numbers = memory.view(like.dtype)
+        room = guarded(extent * like.element_size(), self._at).fill_(0xFF)  # NaN, where nothing is written
+        numbers = room.view(like.dtype)
         return numbers.as_strided(like.shape, like.stride(), numbers.storage_offset())
 
 
@@ -80,6 +81,7 @@ def fence(at: End) -> Iterator[Fenced]:
     with ExitStack() as stack:
         for owner in _owners():
             stack.enter_context(mock.patch.object(owner, "torch", fenced))
+        stack.enter_context(mock.patch.object(memory, "_empty_strided", fenced.empty_strided))
         stack.enter_context(mock.patch.object(call, "_local", Forgetful()))
         stack.enter_context(mock.patch.object(call, "LINE", 1))  # the scratch itself begins and ends sharply
         yield fenced

@@ -17,10 +17,10 @@ from convitro.engine.cpu.layer import (
     accumulation,
     channels_last,
     keeps,
-    side_by_side,
     sliding_of,
 )
 from convitro.engine.cpu.parameter_gradients import ParameterGradients, ParameterRequest, Wanted
+from convitro.engine.cpu.turned import Beside
 from convitro.geometry import BlockProblem
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
@@ -59,6 +59,7 @@ class Backward:
         images, _, height, width = input.shape
         pooled = (images, block.conv.out_channels, *block.output_size(height, width))
         self._input = self._parameters = None
+        self._beside = Beside(pooled, isa, team)
         if needs.input:
             sizes = _gradient_sizes("input", pooled)
             source = _source(block, input.element, element)
@@ -77,9 +78,13 @@ class Backward:
         self, gradient: Tensor, input: Tensor, weight: Tensor, saved: Sequence[Tensor | None]
     ) -> Gradients:
         """The gradients, from that of the output and what was saved: output, switches, numbers before."""
-        output, switches, before = saved
-        pooled = side_by_side(output) if output is not None else before
-        addresses = [0 if tensor is None else tensor.data_ptr() for tensor in (gradient, pooled, switches)]
+        (output, switches, before), gradient = saved, self._beside.turned(gradient)
+        pooled = before if output is None else self._beside.turned(output)
+        addresses = (
+            gradient.data_ptr(),
+            0 if pooled is None else pooled.data_ptr(),
+            0 if switches is None else switches.data_ptr(),
+        )
         of_input = of_weight = of_bias = None
         if self._input is not None:
             of_input = self._input(weight, addresses)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -14,7 +14,16 @@ import convitro.engine.cpu.threads as threads
 from convitro.engine.cpu.jit import Compiled
 
 LINE = 64
-_local = threading.local()
+
+
+class _Scratch(threading.local):
+    """A thread's own memory."""
+
+    address, size_bytes = 0, -1
+    memory: torch.Tensor
+
+
+_local = _Scratch()
 
 
 class Call:
@@ -26,22 +35,25 @@ class Call:
         sizes: the numbers it reads, by name; more than it asks for do no harm.
         keep: what must live as long as the call, tables above all.
         team: how many threads share the work.
+
+    Attributes:
+        run: runs it on addresses; the interpreter is free meanwhile.
     """
 
-    __slots__ = ("_address", "_function", "_keep", "_sizes")
+    __slots__ = ("_keep", "_sizes", "run")
 
     def __init__(
         self, compiled: Compiled, pointers: int, sizes: Mapping[str, int], team: int, keep: Any = None
     ) -> None:
         numbers = {**sizes, **_team(team)}
         self._sizes = (ctypes.c_int64 * len(compiled.fields))(*(numbers[name] for name in compiled.fields))
-        self._address = ctypes.addressof(self._sizes)
-        self._function = _prototype(pointers)(compiled.address)
+        function = _prototype(pointers)(compiled.address)
+        self.run: Callable[..., None] = functools.partial(function, ctypes.addressof(self._sizes))
         self._keep = keep
 
     def __call__(self, *addresses: int) -> None:
-        """Run it; the interpreter is free meanwhile."""
-        self._function(self._address, *addresses)
+        """The same as `run`."""
+        self.run(*addresses)
 
 
 @functools.cache
@@ -64,8 +76,8 @@ def _team(team: int) -> dict[str, int]:
 
 def scratch(size_bytes: int) -> int:
     """The address of so much memory, for one call: each thread of Python has its own, which grows."""
-    if getattr(_local, "size_bytes", -1) < size_bytes:
+    if _local.size_bytes < size_bytes:
         _local.memory = torch.empty(size_bytes + LINE, dtype=torch.uint8)
         _local.size_bytes = size_bytes
         _local.address = -(-_local.memory.data_ptr() // LINE) * LINE
-    return int(_local.address)
+    return _local.address

@@ -15,20 +15,8 @@ from convitro.engine.cpu.source import ELEMENTS, TensorSource, load_real
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
 from convitro.engine.cpu.winograd_transforms import transform_of
 
-POINTERS = (
-    "input",
-    "weight",
-    "bias",
-    "output",
-    "switches",
-    "before",
-    "scratch",
-    "pooled",
-    "input_switches",
-    "flag",
-)
-
-
+POINTERS = ("input", "weight", "bias", "output", "scratch")
+"""What every kernel is called with."""
 ENDS = ("images", "pooled_rows", "pooled_columns")
 
 
@@ -64,6 +52,14 @@ class Convolution:
     outputs: int = 4
 
     @property
+    def pointers(self) -> tuple[str, ...]:
+        """What the kernel is called with: besides `POINTERS` what it saves, what its source reads, a flag."""
+        saves = self.epilogue.switches or self.epilogue.before
+        saved = ("switches", "before") if saves else ()
+        read = () if isinstance(self.source, TensorSource) else ("pooled", "input_switches")
+        return (*POINTERS, *saved, *read, *(("flag",) if self.algorithm == "winograd" else ()))
+
+    @property
     def scheme(self) -> winograd.Scheme:
         """What Winograd's algorithm has to know."""
         return winograd.Scheme(self.tile, self.length, transform_of(self.taps, self.outputs))
@@ -81,7 +77,7 @@ class Block:
 
 def convolution(kernel: Convolution, isa: Isa) -> Program:
     """Write the kernel of a convolution."""
-    return program(isa, ELEMENTS[kernel.dtype], POINTERS, lambda task: _write(task, kernel))
+    return program(isa, ELEMENTS[kernel.dtype], kernel.pointers, lambda task: _write(task, kernel))
 
 
 def _write(task: Task, kernel: Convolution) -> None:
@@ -139,9 +135,7 @@ def pack_window(task: Task, source: TensorSource, window: Pointer, block: Block)
         _pack_row(task, source, block, window[(image * rows + row) * pitch], image, row)
 
 
-def _pack_row(
-    task: Task, source: TensorSource, block: Block, to: Pointer, image: Value, row: Value
-) -> None:
+def _pack_row(task: Task, source: TensorSource, block: Block, to: Pointer, image: Value, row: Value) -> None:
     """A row of the part of the padded input that a block sees."""
     y = block.row * task.size("row_step") - task.size("top") + row
     x = block.column * task.size("column_step") - task.size("left")

@@ -17,7 +17,7 @@ import convitro.engine.cpu.weights as weights
 import convitro.engine.cpu.winograd_layout as winograd_layout
 from convitro.engine.cpu.blocking import Sliding
 from convitro.engine.cpu.call import Call, scratch
-from convitro.engine.cpu.convolve import POINTERS, Convolution, convolution
+from convitro.engine.cpu.convolve import Convolution, convolution
 from convitro.engine.cpu.finish import Epilogue
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layout import (
@@ -29,7 +29,7 @@ from convitro.engine.cpu.layout import (
     direct_tile,
     run_length,
 )
-from convitro.engine.cpu.memory import in_large_pages
+from convitro.engine.cpu.memory import in_large_pages, maker
 from convitro.engine.cpu.multiply import Tile, best_tile
 from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
@@ -102,13 +102,14 @@ class Convolver:
             outputs=self._outputs,
         )
         convolve = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
-        self._convolve = Call(convolve, len(POINTERS), sizes, team, self.layout.tables)
+        call = Call(convolve, len(kernel.pointers), sizes, team, self.layout.tables)
         self._pack_weights = Call(self._packing(isa), len(weights.POINTERS), sizes | given, team)
+        self._call, self._run = call, call.run
         self._flags = request.algorithm == "winograd"
         self.packing = repr((self._outputs, request.dtype, self.tile.vectors, isa.name, view))
         self._scratch_bytes = self.layout.scratch_bytes * team
         blocks = sizes["groups"] * sizes["filter_blocks"]
-        self._packed = (blocks * sizes["weights_in_block"], DTYPES[request.dtype])
+        self._room = maker((blocks * sizes["weights_in_block"],), (1,), DTYPES[request.dtype])
 
     @functools.cached_property
     def direct(self) -> Convolver:
@@ -130,37 +131,29 @@ class Convolver:
 
     def pack(self, weight: Tensor) -> Tensor:
         """The weight in the kernel's order."""
-        count, dtype = self._packed
-        packed = in_large_pages(torch.empty(count, dtype=dtype))
-        self._pack_weights(weight.data_ptr(), packed.data_ptr())
+        packed = in_large_pages(self._room())
+        self._pack_weights.run(weight.data_ptr(), packed.data_ptr())
         return packed
 
-    def __call__(
-        self,
-        input: int,
-        weights: Tensor,
-        bias: int,
-        output: int,
-        switches: int = 0,
-        before: int = 0,
-        pooled: int = 0,
-        input_switches: int = 0,
+    def convolve(
+        self, input: int, weights: Tensor, bias: int, output: int, others: tuple[int, ...] = ()
     ) -> bool:
         """Convolve; False where the results cannot be trusted and `direct` has to be asked.
 
         Args:
             input: the address of what the source reads.
             weights: what `pack` returned.
-            bias, output, switches, before, pooled, input_switches: addresses as in `convolve.POINTERS`, 0 for
-                what there is not.
+            bias, output: addresses, 0 without a bias.
+            others: those of `Convolution.pointers`: of switches and numbers before the activation where one
+                is saved, of what else the source reads.
         """
-        memory, packed = scratch(self._scratch_bytes), weights.data_ptr()
+        memory = scratch(self._scratch_bytes)
         if not self._flags:
-            self._convolve(input, packed, bias, output, switches, before, memory, pooled, input_switches, 0)
+            self._run(input, weights.data_ptr(), bias, output, memory, *others)
             return True
         flag = ctypes.c_int64(0)
         place = ctypes.addressof(flag)
-        self._convolve(input, packed, bias, output, switches, before, memory, pooled, input_switches, place)
+        self._run(input, weights.data_ptr(), bias, output, memory, *others, place)
         return flag.value == 0
 
 
@@ -195,7 +188,7 @@ def _access(request: Request, strides: Mapping[str, int], isa: Isa, sliding: Sli
     """Which tensors the kernel can use itself.
 
     The input, if it is unpadded, of the dtype of the computation and has its channels side by side; the
-    output, if a tile holds whole windows of the pooling.
+    output, if it has so too and a tile holds whole windows of the pooling.
     """
     source, depthwise = request.source, request.algorithm == "depthwise"
     filters = tile.vectors * isa.lanes(8 * DTYPES[request.dtype].itemsize)
@@ -207,7 +200,7 @@ def _access(request: Request, strides: Mapping[str, int], isa: Isa, sliding: Sli
         and not sliding.padded
         and (sliding.filters % filters == 0 if depthwise else dense)
     )
-    writes = tile.rows % prod(sliding.pool) == 0 and sliding.pools_apart
+    writes = tile.rows % prod(sliding.pool) == 0 and sliding.pools_apart and not request.epilogue.planes
     return Access(_steps(strides, "input") if reads else None, _steps(strides, "output") if writes else None)
 
 

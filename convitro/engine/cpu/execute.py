@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,7 @@ import convitro.engine.cpu.threads as threads
 from convitro.engine.cpu.backward import Backward, Gradients, Needs
 from convitro.engine.cpu.convolver import NAMES
 from convitro.engine.cpu.isa import Isa
-from convitro.engine.cpu.layer import Form, Forward, Saves, channels_last, output_strides, side_by_side
+from convitro.engine.cpu.layer import Form, Forward, Saves, channels_last, keeps, output_strides
 from convitro.geometry import BlockProblem
 
 KEPT = 256
@@ -29,6 +30,10 @@ class Prepared:
         algorithm: "auto", or the one to use in the forward pass and for the input's gradient.
         forms: of input and weight, and the dtype of the bias, None without one.
         isa, team: the vectors to use, and how many threads.
+
+    Attributes:
+        block: what is computed.
+        keeps: what backward needs of its own numbers.
     """
 
     def __init__(
@@ -39,19 +44,32 @@ class Prepared:
         isa: Isa,
         team: int,
     ) -> None:
-        self._block, self._algorithm, self._forms, self._machine = block, algorithm, forms, (isa, team)
+        self.block, self.keeps = block, keeps(block)
+        self._algorithm, self._forms, self._machine = algorithm, forms, (isa, team)
         self._forwards: dict[Saves, Forward] = {}
-        self._backwards: dict[tuple[torch.dtype, Needs], Backward] = {}
+        self._backwards: dict[tuple[torch.dtype, tuple[bool, bool, bool]], Backward] = {}
 
     def forward(self, saves: Saves) -> Forward:
         """The forward pass that saves so much."""
         found = self._forwards.get(saves)
         if found is None:
-            found = Forward(self._block, self._forms, saves, self._algorithm, *self._machine)
+            found = Forward(self.block, self._forms, saves, self._algorithm, *self._machine)
             self._forwards[saves] = found
         return found
 
-    def backward(self, gradient: Tensor, tensors: Sequence[Tensor | None], needs: Needs) -> Gradients:
+    @functools.cached_property
+    def inference(self) -> Forward:
+        """The forward pass that saves nothing."""
+        return self.forward(Saves())
+
+    @functools.cached_property
+    def training(self) -> Forward:
+        """The forward pass that saves what backward needs."""
+        return self.forward(Saves(self.keeps.switches, self.keeps.before))
+
+    def backward(
+        self, gradient: Tensor, tensors: Sequence[Tensor | None], needs: tuple[bool, bool, bool]
+    ) -> Gradients:
         """The gradients that are asked for.
 
         Args:
@@ -67,9 +85,9 @@ class Prepared:
         found = self._backwards.get(key)
         if found is None:
             forms = (*self._forms[:2], NAMES[gradient.dtype])
-            found = Backward(self._block, forms, needs, self._algorithm, *self._machine)
+            found = Backward(self.block, forms, Needs(*needs), self._algorithm, *self._machine)
             self._backwards[key] = found
-        return found(side_by_side(gradient), input, weight, saved)
+        return found(gradient, input, weight, saved)
 
 
 class Executor:

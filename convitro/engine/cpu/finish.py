@@ -33,6 +33,7 @@ class Epilogue:
         switches: whether the winner of each window is stored.
         before: whether the numbers before the activation are stored as well.
         element: dtype of the output.
+        planes: whether the channels of the output lie one behind the other, not side by side.
     """
 
     activation: str = "none"
@@ -41,6 +42,13 @@ class Epilogue:
     switches: bool = False
     before: bool = False
     element: str = "float32"
+    planes: bool = False
+
+    @property
+    def simple(self) -> bool:
+        """Whether there is so little to do that it may be written for many vectors at once."""
+        alone = self.pool == self.pool_stride == (1, 1) and not (self.switches or self.before)
+        return alone and self.activation in ("none", "relu")
 
 
 def pooled(task: Task, epilogue: Epilogue, candidates: list[Value]) -> tuple[Value, Value, Value | None]:
@@ -112,9 +120,13 @@ def store_results(task: Task, epilogue: Epilogue, sums: Pointer, origin: Origin)
     """Finish all pixels of a block for one block of filters.
 
     Args:
-        sums: [image][row][column][filters] of the convolution, `sum_rows` and `sum_columns` of them.
+        sums: [image][row][column][filters] of the convolution, `sum_rows` and `sum_columns` of them; for
+            planes they are overwritten.
         origin: where the block lies in the output.
     """
+    if epilogue.planes and epilogue.simple:
+        _store_planes(task, epilogue, sums, (task.size("sum_rows"), task.size("sum_columns")), origin)
+        return
     columns, rows = task.size("sum_columns"), task.size("sum_rows")
     filters = origin.vectors * task.width
     down, right = epilogue.pool_stride
@@ -132,6 +144,55 @@ def store_results(task: Task, epilogue: Epilogue, sums: Pointer, origin: Origin)
             for v in range(origin.vectors)
         ]
         _store(task, epilogue, [(place, found)], origin.channels)
+        if epilogue.planes:  # no window that comes later begins before this place
+            pixel = (image * origin.rows + row) * origin.columns + column
+            for v, (after, _, _) in enumerate(found):
+                sums[pixel * filters + v * task.width].store(after)
+    if epilogue.planes:
+        _store_planes(task, epilogue, sums, (origin.rows, origin.columns), origin)
+
+
+def _store_planes(
+    task: Task, epilogue: Epilogue, pixels: Pointer, sizes: tuple[Value, Value], origin: Origin
+) -> None:
+    """Turn pixels, [image][row][column][filters] of these sizes, into a part of each filter's plane."""
+    rows, columns, lanes = task.size("pooled_rows"), task.size("pooled_columns"), task.width
+    channels, area = task.size("groups") * task.size("filters"), origin.rows * origin.columns
+    whole = origin.columns.equals(columns) & sizes[1].equals(columns)  # rows follow each other on both sides
+    lines, length = whole.choose(task.index(1), origin.rows), whole.choose(area, origin.columns)
+    with (
+        task.loop(0, origin.images) as image,
+        task.loop(0, origin.vectors * lanes, lanes) as filter_,
+        task.loop(0, lines) as line,
+        task.loop(0, length, lanes) as first,
+    ):
+        channel = (origin.image + image) * channels + origin.channel + filter_
+        place = (channel * rows + origin.row + line) * columns + origin.column + first
+        output = task.pointer("output", ELEMENTS[epilogue.element])[place]
+        counts = (length - first).minimum(lanes), (origin.channels - filter_).minimum(lanes)
+        start, step = (image * sizes[0] + line) * sizes[1] + first, origin.vectors * lanes
+        square = [pixels[(start + (counts[0] - 1).minimum(i)) * step + filter_] for i in range(lanes)]
+        numbers = [pixel.load(lanes) for pixel in square]
+        if epilogue.simple:
+            numbers = [ACTIVATIONS[epilogue.activation].apply(vector) for vector in numbers]
+        turned = [_converted(vector, epilogue) for vector in task.transpose(numbers)]
+        _store_square(task, output, turned, (counts[0], counts[1], rows * columns))
+
+
+def _store_square(
+    task: Task, output: Pointer, vectors: list[Value], sizes: tuple[Value, Value, Value]
+) -> None:
+    """Store some first numbers of some first vectors, each in a plane of its own."""
+    (count, planes, step), lanes = sizes, task.width
+    kept = task.memory(output.element, lanes**2)
+    with task.when((count >= lanes) & (planes >= lanes)):
+        for i, vector in enumerate(vectors):
+            output[step * i].store(vector)
+    with task.when((count < lanes) | (planes < lanes)):
+        for i, vector in enumerate(vectors):
+            kept[i * lanes].store(vector)
+        with task.loop(0, planes) as plane:
+            output[step * plane].store_first(kept[plane * lanes].load(lanes), count)
 
 
 @dataclass(frozen=True)
@@ -191,9 +252,9 @@ def _store(
 def _targets(task: Task, epilogue: Epilogue, finished: Finished, place: Value) -> list[tuple[Pointer, Value]]:
     """Where the numbers that are stored of a vector go."""
     after, before, switch = finished
-    stores: list[tuple[str, Any, Value]] = [
-        ("output", ELEMENTS[epilogue.element], _converted(after, epilogue))
-    ]
+    stores: list[tuple[str, Any, Value]] = []
+    if not epilogue.planes:
+        stores.append(("output", ELEMENTS[epilogue.element], _converted(after, epilogue)))
     if epilogue.before:
         stores.append(("before", task.dtype, before))
     if switch is not None:

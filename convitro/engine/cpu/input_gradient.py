@@ -125,10 +125,10 @@ class InputGradient:
         for offset, convolver in self._parts:
             place = result.data_ptr() + offset
             weights = packed(weight, convolver.packing, convolver.pack, trained=weight.requires_grad)
-            if not convolver(gradient, weights, 0, place, 0, 0, pooled, switches):
+            if not convolver.convolve(gradient, weights, 0, place, (pooled, switches)):
                 direct = convolver.direct
                 weights = packed(weight, direct.packing, direct.pack)
-                direct(gradient, weights, 0, place, 0, 0, pooled, switches)
+                direct.convolve(gradient, weights, 0, place, (pooled, switches))
         return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -128,12 +129,8 @@ def output_strides(shape: Sequence[int], input: Sequence[int], weight: Sequence[
     return channels_last(shape) if beside else (channels * rows * columns, rows * columns, columns, 1)
 
 
-class Results(NamedTuple):
-    """A forward pass: the output, and what was saved for backward (None where nothing was)."""
-
-    output: Tensor
-    switches: Tensor | None
-    before: Tensor | None
+Results = tuple[Tensor, Tensor | None, Tensor | None]
+"""The output, the switches and the numbers before the activation; None for what was not saved."""
 
 
 class Forward:
@@ -159,10 +156,11 @@ class Forward:
         input, weight, bias = forms
         images, _, height, width = input.shape
         self.shape = (images, block.conv.out_channels, *block.output_size(height, width))
-        self.strides, self.dtype, self.saves = channels_last(self.shape), DTYPES[input.element], saves
-        self.before_dtype = DTYPES[accumulation(input.element)]
-        self._empty = maker(self.shape, self.strides, self.dtype)
-        self._planes = output_strides(self.shape, input.strides, weight.strides) != self.strides
+        beside, dtype = channels_last(self.shape), DTYPES[accumulation(input.element)]
+        strides = output_strides(self.shape, input.strides, weight.strides)
+        self._output = maker(self.shape, strides, DTYPES[input.element])
+        self._switches = maker(self.shape, beside, torch.uint8) if saves.switches else None
+        self._before = maker(self.shape, beside, dtype) if saves.before else None
         sliding = sliding_of(block, images, height, width)
         algorithm = chosen(sliding, input.element) if algorithm == "auto" else algorithm
         layout = layout_of(input)
@@ -173,40 +171,54 @@ class Forward:
             weight_element=weight.element,
             dtype=accumulation(input.element),
             algorithm=algorithm,
-            epilogue=Epilogue(block.activation, block.pool, block.pool_stride, *saves, input.element),
+            epilogue=Epilogue(
+                block.activation,
+                block.pool,
+                block.pool_stride,
+                *saves,
+                input.element,
+                planes=strides != beside and min(self.shape[1], prod(self.shape[2:])) > 1,
+            ),
             bias=bias,
         )
-        strides = input_sizes(input.strides) | input_sizes(self.strides, "output")
-        self.convolver = Convolver(request, strides, isa, team)
+        sizes = input_sizes(input.strides) | input_sizes(beside, "output")
+        self.convolver = Convolver(request, sizes, isa, team)
 
-    def __call__(
-        self, input: Tensor, weight: Tensor, bias: Tensor | None, *, trained: bool = False
-    ) -> Results:
+    def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None, trained: bool = False) -> Results:
         """The output, and what is saved; of a weight that is being trained nothing is remembered."""
-        output = self._empty()
-        switches = before = None
-        if self.saves.switches:
-            switches = torch.empty_strided(self.shape, self.strides, dtype=torch.uint8)
-        if self.saves.before:
-            before = torch.empty_strided(self.shape, self.strides, dtype=self.before_dtype)
-        places = [0 if tensor is None else tensor.data_ptr() for tensor in (output, switches, before)]
-        self._run(input, weight, bias, *places, trained=trained)
-        return Results(output.contiguous() if self._planes else output, switches, before)
+        output, switches, before = self._output(), None, None
+        places: tuple[int, ...] = ()
+        if self._switches is not None or self._before is not None:
+            switches = None if self._switches is None else self._switches()
+            before = None if self._before is None else self._before()
+            places = (_address(switches), _address(before))
+        self._run((input, weight, bias), output, places, trained)
+        return output, switches, before
 
     def output(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The output alone."""
-        output = self._empty()
-        self._run(input, weight, bias, output.data_ptr())
-        return output.contiguous() if self._planes else output
+        output = self._output()
+        self._run((input, weight, bias), output, (), False)
+        return output
 
     def _run(
-        self, input: Tensor, weight: Tensor, bias: Tensor | None, *places: int, trained: bool = False
+        self,
+        tensors: tuple[Tensor, Tensor, Tensor | None],
+        output: Tensor,
+        places: tuple[int, ...],
+        trained: bool,
     ) -> None:
-        convolver, start = self.convolver, input.data_ptr()
-        if bias is not None and bias.stride() != (1,):
-            bias = bias.contiguous()
-        numbers = 0 if bias is None else bias.data_ptr()
-        weights = packed(weight, convolver.packing, convolver.pack, trained=trained)
-        if not convolver(start, weights, numbers, *places):
+        (input, weight, bias), convolver, numbers = tensors, self.convolver, 0
+        if bias is not None:
+            bias = bias if bias.is_contiguous() else bias.contiguous()
+            numbers = bias.data_ptr()
+        pack = convolver.pack
+        weights = pack(weight) if trained else packed(weight, convolver.packing, pack)
+        if not convolver.convolve(input.data_ptr(), weights, numbers, output.data_ptr(), places):
             convolver = convolver.direct
-            convolver(start, packed(weight, convolver.packing, convolver.pack), numbers, *places)
+            weights = packed(weight, convolver.packing, convolver.pack)
+            convolver.convolve(input.data_ptr(), weights, numbers, output.data_ptr(), places)
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()

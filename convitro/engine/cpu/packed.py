@@ -14,7 +14,7 @@ SAMPLE = 16
 
 
 class _Entry:
-    __slots__ = ("address", "packed", "place", "reference", "sample", "version")
+    __slots__ = ("address", "middle", "packed", "reference", "sample", "version")
 
     def __init__(self, weight: Tensor) -> None:
         number = id(weight)
@@ -22,8 +22,9 @@ class _Entry:
         self.address, self.version = weight.data_ptr(), weight._version
         span = sum((size - 1) * step for size, step in zip(weight.shape, weight.stride(), strict=True)) + 1
         shown = min(SAMPLE, span)
-        self.place = self.address + (span - shown) // 2 * weight.itemsize, shown * weight.itemsize
-        self.sample = ctypes.string_at(*self.place)
+        place = self.address + (span - shown) // 2 * weight.itemsize
+        self.middle = (ctypes.c_char * (shown * weight.itemsize)).from_address(place)
+        self.sample = self.middle.raw
         self.packed: dict[Any, Tensor] = {}
 
     def fits(self, weight: Tensor) -> bool:
@@ -32,16 +33,14 @@ class _Entry:
             self.version == weight._version
             and self.address == weight.data_ptr()
             and self.reference() is weight
-            and self.sample == ctypes.string_at(*self.place)
+            and self.sample == self.middle.raw  # last, for it is there only if the address is the same
         )
 
 
 _entries: dict[int, _Entry] = {}
 
 
-def packed(
-    weight: Tensor, packing: Any, pack: Callable[[Tensor], Tensor], *, trained: bool = False
-) -> Tensor:
+def packed(weight: Tensor, packing: Any, pack: Callable[[Tensor], Tensor], trained: bool = False) -> Tensor:
     """`pack(weight)`, or what it returned before if the weight was not changed since.
 
     Whatever changes a tensor in place, an optimiser's step above all, counts its version up. What goes around

@@ -18,6 +18,7 @@ from convitro.engine.cpu.convolver import DTYPES
 from convitro.engine.cpu.gradient_source import GradientSource
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layer import Form, accumulation, input_sizes, layout_of
+from convitro.engine.cpu.memory import maker
 from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weight_gradient import POINTERS, WeightGradient, weight_gradient
 from convitro.engine.cpu.weight_gradient_cut import Shape, best_cut, best_tile, winograd_pays
@@ -72,14 +73,18 @@ class ParameterGradients:
 
     def __init__(self, request: ParameterRequest, strides: dict[str, int], isa: Isa, team: int) -> None:
         self._arguments = (replace(request, algorithm="direct"), strides, isa, team)
-        self.request = request
+        self.request, self._winograd = request, request.winograd
         self._direct: ParameterGradients | None = None
-        self._strides, self._dtype = dense_strides(request.weight), DTYPES[request.weight.element]
+        strides_of_weight, element = dense_strides(request.weight), DTYPES[request.weight.element]
+        self._weight = (
+            maker(request.weight.shape, strides_of_weight, element) if request.wanted.weight else None
+        )
+        self._bias = maker(request.weight.shape[:1], (1,), element) if request.wanted.bias else None
         dtype, sliding = accumulation(request.input.element), request.sliding
         size_bytes, winograd = DTYPES[dtype].itemsize, request.winograd
         depthwise, lanes = not depthwise_reasons(sliding) and not winograd, isa.lanes(8 * size_bytes)
         tile = best_tile(sliding, isa, lanes, depthwise=depthwise, winograd=winograd)
-        shape = Shape(sliding, tile, lanes, size_bytes, depthwise, self._strides, winograd)
+        shape = Shape(sliding, tile, lanes, size_bytes, depthwise, strides_of_weight, winograd)
         cut = best_cut(shape, team)
         if not request.wanted.weight:
             cut = replace(cut, channel_chunks=1)  # a bias has no channels
@@ -110,17 +115,22 @@ class ParameterGradients:
             input: of the block.
             addresses: of the output's gradient, what was saved, and the switches, as the source reads them.
         """
-        request, of_weight, of_bias = self.request, None, None
-        if request.wanted.weight:
-            of_weight = torch.empty_strided(request.weight.shape, self._strides, dtype=self._dtype)
-        if request.wanted.bias:
-            of_bias = torch.empty(request.weight.shape[0], dtype=self._dtype)
-        results = [0 if tensor is None else tensor.data_ptr() for tensor in (of_weight, of_bias)]
+        of_weight = None if self._weight is None else self._weight()
+        of_bias = None if self._bias is None else self._bias()
+        places = (
+            input.data_ptr(),
+            *addresses,
+            0 if of_weight is None else of_weight.data_ptr(),
+            0 if of_bias is None else of_bias.data_ptr(),
+            scratch(self._memory_bytes),
+        )
+        if not self._winograd:
+            for call in self._calls:
+                call.run(*places)
+            return of_weight, of_bias
         flag = ctypes.c_int64(0)
-        flags = [ctypes.addressof(flag)] if request.winograd else []
-        memory = scratch(self._memory_bytes)
         for call in self._calls:
-            call(input.data_ptr(), *addresses, *results, memory, *flags)
+            call.run(*places, ctypes.addressof(flag))
         return (of_weight, of_bias) if flag.value == 0 else self._directly(input, addresses)
 
     def _directly(self, input: Tensor, addresses: Sequence[int]) -> tuple[Tensor | None, Tensor | None]:
