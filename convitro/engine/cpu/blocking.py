@@ -133,9 +133,10 @@ class Costs:
         return cost * ceil(tasks * sliding.groups / threads)
 
 
-def best_block(sliding: Sliding, costs: Costs, threads: int) -> Block:
-    """The block that costs least; of equal ones the first."""
-    return min(_candidates(sliding), key=lambda block: costs.of(block, sliding, threads))
+def best_block(sliding: Sliding, costs: Costs, threads: int, least: int = 1) -> Block:
+    """The block that costs least, of those with at least so many columns of sums; of equal ones the first."""
+    wide = (block for block in _candidates(sliding) if block.sums(sliding)[1] >= least)
+    return min(wide, key=lambda block: costs.of(block, sliding, threads))
 
 
 def _candidates(sliding: Sliding) -> Iterator[Block]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from convitro.engine.cpu import direct, winograd
-from convitro.engine.cpu.finish import Epilogue, Origin, finish_tile, store_results
+from convitro.engine.cpu import depthwise, direct, winograd
+from convitro.engine.cpu.finish import Epilogue, Origin, finish_row, finish_tile, store_results
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.program import Task, program
-from convitro.engine.cpu.source import ELEMENTS, TensorSource, load_real
+from convitro.engine.cpu.source import ELEMENTS, TensorSource, fill_zeros, load_real
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
 
 POINTERS = (
@@ -40,12 +41,12 @@ class Convolution:
         source: where its numbers come from.
         algorithm: "direct", "depthwise" or "winograd".
         tile: rows and vectors of accumulators.
-        length: products in a run (direct and winograd), or taps (lanes).
+        length: products in a run; not for "depthwise".
         epilogue: what is done to the sums.
         bias: dtype of the bias, None without one.
         reads: whether the kernel reads the input itself, see `layout.Access`; else windows of it are packed.
         writes: whether sums are finished in registers.
-        beside: for "depthwise" how many channels a filter sees.
+        lanes: for "depthwise" what it has to know.
         taps: rows and columns of the filters, for Winograd's algorithm only.
     """
 
@@ -58,7 +59,7 @@ class Convolution:
     bias: str | None = None
     reads: bool = False
     writes: bool = False
-    beside: int = 0
+    lanes: depthwise.Lanes | None = None
     taps: int = 3
 
     @property
@@ -94,7 +95,14 @@ def _write(task: Task, kernel: Convolution) -> None:
         window = _window(task, kernel, packed, block)
         if kernel.algorithm == "winograd":
             winograd.transform_input(task, kernel.scheme, window, scratch)
-        _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
+        if kernel.lanes is not None:
+            zeros = scratch[task.size("zeros_at")].to(task.dtype)
+            fill_zeros(task, zeros, task.index(kernel.tile.vectors * task.width))
+            _depthwise(task, kernel, kernel.lanes, (window, sums, bias, zeros), (block, chunk))
+        else:
+            _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
+    if kernel.epilogue.streams:
+        task.fence()
 
 
 def _decode(task: Task, number: Value, *, whole: bool) -> tuple[Block, Value]:
@@ -116,22 +124,29 @@ def _decode(task: Task, number: Value, *, whole: bool) -> tuple[Block, Value]:
 
 def _window(task: Task, kernel: Convolution, window: Pointer, block: Block) -> Pointer:
     """The part of the padded input that a block sees: [image][row][column][pitch], or where it lies."""
+    y, x = _corner(task, block)
     if kernel.reads:
         return task.pointer("input")[
             block.image * task.size("input_image")
-            + block.row * task.size("row_step") * task.size("input_row")
-            + block.column * task.size("column_step") * task.size("input_column")
+            + y * task.size("input_row")
+            + x * task.size("input_column")
             + block.group * task.size("channels")
         ]
     rows = task.size("window_rows")
     pitch = task.size("window_columns") * task.size("pitch")
-    y = block.row * task.size("row_step") - task.size("top")
-    x = block.column * task.size("column_step") - task.size("left")
     channel = block.group * task.size("channels")
     with task.loop(0, task.size("block_images")) as image, task.loop(0, rows) as row:
         corner = (block.image + image, y + row, x)
         kernel.source.pack_row(task, window[(image * rows + row) * pitch], corner, channel)
     return window
+
+
+def _corner(task: Task, block: Block) -> tuple[Value, Value]:
+    """The row and column of the input where the window of a block begins."""
+    return (
+        block.row * task.size("row_step") - task.size("top"),
+        block.column * task.size("column_step") - task.size("left"),
+    )
 
 
 def _pack_bias(task: Task, kernel: Convolution, bias: Pointer) -> None:
@@ -164,13 +179,44 @@ def _filters(
             results = task.pointer("output", ELEMENTS[kernel.epilogue.element]), origin
             winograd.accumulate(task, kernel.scheme, weights, (biases, sums, scratch), results)
         else:
-            lanes = kernel.beside
-            numbers = window[part * filters] if lanes else window
             finish = partial(finish_tile, task, kernel.epilogue, origin) if kernel.writes else None
-            places = (numbers, weights, biases, sums)
-            direct.accumulate(task, kernel.tile, kernel.length, places, lanes=lanes, finish=finish)
+            direct.accumulate(task, kernel.tile, kernel.length, (window, weights, biases, sums), finish)
         if not kernel.writes:
             store_results(task, kernel.epilogue, sums, origin)
+
+
+def _depthwise(
+    task: Task,
+    kernel: Convolution,
+    lanes: depthwise.Lanes,
+    memory: tuple[Pointer, Pointer, Pointer, Pointer],
+    where: tuple[Block, Value],
+) -> None:
+    """All channels of a tile at once where they are finished in registers, else one block after the other."""
+    (window, sums, bias, zeros), (block, chunk) = memory, where
+    blocks, chunks, filters = (
+        task.size("filter_blocks"),
+        task.size("chunks"),
+        kernel.tile.vectors * task.width,
+    )
+    places, corner = (window, task.pointer("weight"), bias, zeros), _corner(task, block)
+
+    def finish(part: Value, at: tuple[Value, Value, Value], results: Sequence[Sequence[Value]]) -> None:
+        finish_row(task, kernel.epilogue, _origin(task, kernel.tile, block, part), at, results)
+
+    def keep(part: Value, at: tuple[Value, Value, Value], results: Sequence[Sequence[Value]]) -> None:
+        image, row, column = at
+        first = (image * task.size("sum_rows") + row) * task.size("sum_columns") + column
+        for i, vector in enumerate(vector for vectors in results for vector in vectors):
+            sums[first * filters + i * task.width].store(vector)
+
+    first, last = blocks * chunk // chunks, blocks * (chunk + 1) // chunks
+    if kernel.writes:
+        depthwise.accumulate(task, lanes, places, corner, (first, last), finish)
+        return
+    with task.loop(first, last) as part:
+        depthwise.accumulate(task, lanes, places, corner, (part, part + 1), keep)
+        store_results(task, kernel.epilogue, sums, _origin(task, kernel.tile, block, part))
 
 
 def _origin(task: Task, tile: Tile, block: Block, part: Value) -> Origin:

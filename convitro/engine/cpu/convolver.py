@@ -18,6 +18,7 @@ import convitro.engine.cpu.winograd_layout as winograd_layout
 from convitro.engine.cpu.blocking import Sliding
 from convitro.engine.cpu.call import Call, scratch
 from convitro.engine.cpu.convolve import POINTERS, Convolution, convolution
+from convitro.engine.cpu.depthwise import Lanes
 from convitro.engine.cpu.finish import Epilogue
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layout import (
@@ -80,21 +81,22 @@ class Convolver:
         if request.algorithm == "depthwise":  # what was a group is a lane, or a few
             channels = request.sliding.channels
             view, given = replace(view, filter=view.group // channels), {"channels": channels}
-        access = functools.partial(_access, request, strides, isa)
+        access = functools.partial(_access, request, strides)
         sliding, self.tile, self.layout = arranged(
             request.sliding, request.algorithm, request.dtype, isa, team, access
         )
         sizes = {**self.layout.sizes, **strides, **view.sizes()}
+        lanes = isa.lanes(8 * DTYPES[request.dtype].itemsize)
         kernel = Convolution(
             request.dtype,
             request.source,
             request.algorithm,
             self.tile,
-            _length(request.algorithm, sliding),
+            0 if sliding.beside else _length(request.algorithm, sliding),
             request.epilogue,
             request.bias,
             *self.layout.access.uses,
-            beside=sliding.beside,
+            _lanes(sliding, self.tile, self.layout, lanes) if sliding.beside else None,
             taps=sliding.kernel[0] if request.algorithm == "winograd" else 0,
         )
         convolve = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
@@ -186,24 +188,38 @@ def arranged(
     return sliding, tile, make(sliding, tile, isa, size_bytes, team, access(sliding, tile))
 
 
-def _access(request: Request, strides: Mapping[str, int], isa: Isa, sliding: Sliding, tile: Tile) -> Access:
+def _access(request: Request, strides: Mapping[str, int], sliding: Sliding, tile: Tile) -> Access:
     """Which tensors the kernel can use itself.
 
-    The input, if it is unpadded, of the dtype of the computation and has its channels side by side; the
-    output, if a tile holds whole windows of the pooling.
+    The input, if it is of the dtype of the computation and has its channels side by side; but a direct kernel
+    knows no borders, and its runs of products go from pixel to pixel. The output, if a tile holds whole
+    windows of the pooling.
     """
-    source, depthwise = request.source, request.algorithm == "depthwise"
-    filters = tile.vectors * isa.lanes(8 * DTYPES[request.dtype].itemsize)
+    source, depthwise = request.source, sliding.beside > 0
     dense = sliding.kernel[1] == 1 or strides.get("input_column") == sliding.channels
     reads = (
         isinstance(source, TensorSource)
         and source.layout == "channels"
         and source.element == request.dtype
-        and not sliding.padded
-        and (sliding.filters % filters == 0 if depthwise else dense)
+        and (depthwise or (dense and not sliding.padded))
     )
-    writes = tile.rows % prod(sliding.pool) == 0 and sliding.pools_apart
+    whole = not depthwise and tile.rows % prod(sliding.pool) == 0 and sliding.pools_apart
+    writes = whole or prod(sliding.pool) == 1
     return Access(_steps(strides, "input") if reads else None, _steps(strides, "output") if writes else None)
+
+
+def _lanes(sliding: Sliding, tile: Tile, layout: Layout, lanes: int) -> Lanes:
+    """How a depthwise layer is computed."""
+    reads, (_, columns) = layout.access.uses[0], sliding.kernel
+    return Lanes(
+        tile,
+        columns,
+        sliding.stride[1],
+        sliding.dilation[1],
+        sliding.beside,
+        borders=reads,
+        whole=not reads or sliding.filters % (tile.vectors * lanes) == 0,
+    )
 
 
 def _steps(strides: Mapping[str, int], tensor: str) -> tuple[int, int, int]:
@@ -225,6 +241,4 @@ def _fits_lanes(request: Request, isa: Isa) -> bool:
 
 def _length(algorithm: str, sliding: Sliding) -> int:
     """How many products a kernel is compiled to do in a row."""
-    if algorithm == "depthwise":
-        return sliding.kernel[1] * sliding.beside
     return sliding.channels if algorithm == "winograd" else run_length(sliding)

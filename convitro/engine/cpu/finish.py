@@ -33,6 +33,7 @@ class Epilogue:
         switches: whether the winner of each window is stored.
         before: whether the numbers before the activation are stored as well.
         element: dtype of the output.
+        streams: whether the output goes around the caches; its pixels begin at multiples of a vector's size.
     """
 
     activation: str = "none"
@@ -41,6 +42,7 @@ class Epilogue:
     switches: bool = False
     before: bool = False
     element: str = "float32"
+    streams: bool = False
 
 
 def pooled(task: Task, epilogue: Epilogue, candidates: list[Value]) -> tuple[Value, Value, Value | None]:
@@ -105,6 +107,21 @@ def finish_tile(
         window = sums[first : first + size]
         found = [pooled(task, epilogue, list(candidates)) for candidates in zip(*window, strict=True)]
         results.append((start + places[pixel + first].load(), found))
+    _store(task, epilogue, results, origin.channels)
+
+
+def finish_row(
+    task: Task,
+    epilogue: Epilogue,
+    origin: Origin,
+    at: tuple[Value, Value, Value],
+    sums: Sequence[Sequence[Value]],
+) -> None:
+    """Finish sums in registers, pixels x vectors, from the pixel `at` of the block on; without pooling."""
+    start, step, results = origin.place(task, *at), task.size("output_column"), []
+    for number, vectors in enumerate(sums):
+        found = [pooled(task, epilogue, [vector]) for vector in vectors]
+        results.append((start + step * number, found))
     _store(task, epilogue, results, origin.channels)
 
 
@@ -177,8 +194,10 @@ def _store(
     with task.when(whole):
         for place, vectors in results:
             for v, finished in enumerate(vectors):
-                for to, value in _targets(task, epilogue, finished, place + v * task.width):
-                    to.store(value)
+                for number, (to, value) in enumerate(
+                    _targets(task, epilogue, finished, place + v * task.width)
+                ):
+                    (to.stream if epilogue.streams and number == 0 else to.store)(value)
     with task.when(~whole):
         for v in range(len(results[0][1])):
             count = left - v * task.width

@@ -14,9 +14,13 @@ from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.multiply import Tile, best_tile
 
 RUN = 384
-"""A run of products is at most so long where it can be cut evenly; its weights stay in the nearest cache."""
-PASS_BYTES = 20 * 1024
-"""Weights that stay in the nearest cache while all pixels of a block meet them."""
+"""A run of products is at most so long where it can be cut evenly."""
+PASS_BYTES = 128 * 1024
+"""Weights that all pixels of a block meet before the next ones: a part of the second-level cache.
+
+The nearest one would be too small: storing and loading a tile's sums again for each pass costs more than
+weights that arrive from the second level, a few bytes in a cycle.
+"""
 SHORT = 256
 """So many products, or fewer, are a short sum."""
 LINE = 64
@@ -67,13 +71,22 @@ def direct_tile(sliding: Sliding, isa: Isa, lanes: int) -> Tile:
     Short sums are worth finishing in registers, with whole windows of the pooling in a tile; long ones want
     as many accumulators as there can be.
     """
-    vectors = (
-        1 if sliding.beside > 1 else ceil(sliding.filters / lanes)
-    )  # the others hold the channels around
-    tile, window = best_tile(isa, vectors), prod(sliding.pool)
+    if sliding.beside:
+        columns = (sliding.pooled[1] - 1) * sliding.pool_stride[1] + sliding.pool[1]
+        return depthwise_tile(isa, lanes, sliding.filters, columns, sliding.beside)
+    tile, window = best_tile(isa, ceil(sliding.filters / lanes)), prod(sliding.pool)
     if sliding.pools_apart and window <= tile.rows and sliding.reduction <= SHORT:
         return Tile(tile.rows - tile.rows % window, tile.vectors)
     return tile
+
+
+def depthwise_tile(isa: Isa, lanes: int, filters: int, columns: int, beside: int) -> Tile:
+    """Pixels that cut rows of `columns` with little waste; their sums and a row of taps fit the registers."""
+    many = isa.registers >= 32
+    vectors = 2 if many and beside == 1 and filters % (2 * lanes) == 0 else 1
+    most = min(12 if many and vectors == 1 else 8, columns)
+    sizes = range(most, most // 2, -1)
+    return Tile(min(sizes, key=lambda size: -(-columns // size) * size), vectors)
 
 
 def run_length(sliding: Sliding) -> int:
@@ -103,18 +116,17 @@ def direct_layout(
 def depthwise_layout(
     sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int, access: Access = PACKED
 ) -> Layout:
-    """The layout for channels side by side in the lanes, each met by few filters: a run for a row of taps."""
+    """The layout for channels side by side in the lanes, each met by few filters."""
     filters = tile.vectors * isa.lanes(8 * size_bytes)
     pitch = ceil(sliding.filters / filters) * filters
     costs = _costs(sliding, tile, (filters, size_bytes), (sliding.reduction, pitch), access)
-    block = best_block(sliding, costs, threads)
+    block = best_block(sliding, costs, threads, tile.rows)
     window = access.input or _window_strides(sliding, block, pitch)
-    segments = [tap * sliding.dilation[0] * window[1] for tap in range(sliding.kernel[0])]
-    sizes = _sums(segments, sliding.kernel[1] * sliding.beside * filters * size_bytes)
-    sizes |= {"weights_in_block": sliding.reduction * filters, "tap_step": sliding.dilation[1] * window[2]}
+    sizes = {f"window_{axis}": step for axis, step in zip(("image", "row", "column"), window, strict=True)}
+    sizes |= {"row_stride": sliding.stride[0], "row_dilation": sliding.dilation[0]}
+    sizes["weights_in_block"] = sliding.reduction * filters
     sizes["expected_cycles"] = round(costs.of(block, sliding, threads))
-    tables = {"segments": segments} | _pixel_tables(sliding, block, tile, window, access)
-    layout = _finished(sliding, block, pitch, (filters, size_bytes), tables, sizes)
+    layout = _finished(sliding, block, 0 if access.input else pitch, (filters, size_bytes), {}, sizes)
     return replace(layout, access=access)
 
 
@@ -154,11 +166,12 @@ def _finished(
 ) -> Layout:
     """The layout with its tables and memory; `filters` of a block, and bytes of a number."""
     common = common_sizes(sliding, block, pitch, filters[0])
-    pixels = len(tables["pixels"])
+    pixels = len(tables["pixels"]) if tables else block.images * prod(block.sums(sliding))
     memory = {
         "bias": sliding.groups * common["filters_padded"],
         "window": block.images * prod(block.window(sliding)) * pitch,
         "sums": pixels * filters[0],
+        "zeros": filters[0],
     }
     arrays = {name: np.array(table, np.int64) for name, table in tables.items()}
     return placed(common | sizes | {"pixels_total": pixels}, arrays, memory, block, filters[1])

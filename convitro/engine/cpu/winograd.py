@@ -157,7 +157,7 @@ def _multiply(
         fetch_numbers(next_weights[(done + i) * share], lines * 16, SECOND)
 
     rows = [numbers[row * pitch] for row in range(tile.rows)]
-    multiply(held, rows, weights, length, steps=(1, filters), ahead=ahead)
+    multiply(held, rows, weights, length, step=filters, ahead=ahead)
     for row, variables in enumerate(held):
         for v, variable in enumerate(variables):
             products[row * (PLANES * filters) + v * lanes].store(variable.value)
