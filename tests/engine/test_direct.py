@@ -11,6 +11,7 @@ from torch import Tensor
 
 from convitro import functional
 from convitro.engine.cpu.isa import forced, supported
+from convitro.engine.cpu.layer import STREAMED_BYTES
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ LAYERS = {
     "groups one by one": Layer((2, 24, 9, 9), (48, 8, 1, 1), 1, 0, 1, 3, None, None),
     "depthwise": Layer((2, 20, 9, 11), (20, 1, 3, 3), 1, 1, 1, 20, None, None),
     "depthwise unpadded": Layer((2, 32, 9, 11), (32, 1, 3, 3), 2, 0, 1, 32, 2, 2),
+    "depthwise, dilated with stride": Layer((1, 35, 12, 25), (35, 1, 3, 3), 2, 2, 2, 35, None, None),
+    "depthwise, kernel beyond the input": Layer((3, 48, 2, 3), (48, 1, 7, 7), 1, 3, 1, 48, None, None),
+    "depthwise, overlapping pools": Layer((1, 64, 13, 19), (64, 1, 3, 3), 1, 1, 1, 64, 3, 2),
     "two channels beside": Layer((1, 12, 9, 11), (12, 2, 3, 3), 1, 1, 1, 6, 2, 2),
     "four channels beside": Layer((2, 24, 9, 11), (24, 4, 3, 5), 2, 1, 1, 6, None, None),
     "four channels beside, unpadded": Layer((1, 32, 9, 11), (32, 4, 3, 3), 1, 0, 2, 8, None, None),
@@ -93,12 +97,31 @@ def test_layers_agree_with_pytorch(name: str, layout: torch.memory_format) -> No
     torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-11)
 
 
+PICKED = [
+    "first layer",
+    "several passes",
+    "four channels beside",
+    "depthwise",
+    "depthwise, dilated with stride",
+    "depthwise, kernel beyond the input",
+]
+
+
 @pytest.mark.parametrize("isa", supported())
-@pytest.mark.parametrize("name", ["first layer", "several passes", "four channels beside", "depthwise"])
+@pytest.mark.parametrize("name", PICKED)
 def test_every_instruction_set_that_runs_here_agrees(name: str, isa: str) -> None:
     with forced(isa):
         ours, expected = computed(name, torch.float32, torch.channels_last)
     torch.testing.assert_close(ours.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("filters", [32, 33])
+def test_outputs_that_go_around_the_caches(filters: int) -> None:
+    input, weight = torch.randn(1, 3, 320, 320), torch.randn(filters, 3, 3, 3)
+    assert filters * 320 * 320 * 4 > STREAMED_BYTES
+    input = input.contiguous(memory_format=torch.channels_last)
+    output = functional.conv2d(input, weight, padding=1, algorithm="direct")
+    torch.testing.assert_close(output, F.conv2d(input, weight, padding=1), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("place", range(9))

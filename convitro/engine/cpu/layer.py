@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,9 @@ from convitro.engine.cpu.packed import packed
 from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
 from convitro.geometry import BlockProblem
+
+STREAMED_BYTES = 12 * 2**20
+"""Larger outputs do not stay in the caches until the next layer reads them: writing around them is faster."""
 
 
 class Form(NamedTuple):
@@ -173,11 +177,26 @@ class Forward:
             weight_element=weight.element,
             dtype=accumulation(input.element),
             algorithm=algorithm,
-            epilogue=Epilogue(block.activation, block.pool, block.pool_stride, *saves, input.element),
+            epilogue=Epilogue(
+                block.activation,
+                block.pool,
+                block.pool_stride,
+                *saves,
+                input.element,
+                streams=algorithm != "depthwise" and self._streams(sliding, isa),
+            ),
             bias=bias,
         )
         strides = input_sizes(input.strides) | input_sizes(self.strides, "output")
         self.convolver = Convolver(request, strides, isa, team)
+
+    def _streams(self, sliding: Sliding, isa: Isa) -> bool:
+        """Whether the output is too large for the caches, and made of whole vectors."""
+        size_bytes = prod(self.shape) * self.dtype.itemsize
+        vectors = (
+            self.dtype != torch.bfloat16 and sliding.filters * self.dtype.itemsize % (isa.bits // 8) == 0
+        )
+        return vectors and size_bytes >= STREAMED_BYTES
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, *, trained: bool = False
