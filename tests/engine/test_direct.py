@@ -20,9 +20,9 @@ class Layer:
 
     input: tuple[int, int, int, int]
     weight: tuple[int, int, int, int]
-    stride: int = 1
+    stride: int | tuple[int, int] = 1
     padding: int | tuple[int, int] = 0
-    dilation: int = 1
+    dilation: int | tuple[int, int] = 1
     groups: int = 1
     pool: int | None = None
     pool_stride: int | None = None
@@ -31,6 +31,9 @@ class Layer:
 LAYERS = {
     "first layer": Layer((2, 3, 21, 35), (32, 3, 3, 3), 1, 1, 1, 1, 2, 2),
     "filters that fill no vector": Layer((1, 3, 14, 18), (6, 3, 5, 5), 1, 0, 1, 1, 2, 2),
+    "one window": Layer((3, 3, 5, 5), (40, 3, 5, 5), 1, 0, 1, 1, None, None),
+    "few channels in groups": Layer((2, 6, 14, 15), (20, 3, 3, 3), 2, 0, 1, 2, None, None),
+    "rows dilated only": Layer((1, 2, 17, 16), (48, 2, 3, 3), (1, 2), 1, (2, 1), 1, 2, 2),
     "pools that overlap": Layer((1, 4, 23, 23), (24, 4, 7, 7), 2, 3, 1, 1, 3, 2),
     "pools with gaps between": Layer((1, 4, 17, 19), (16, 4, 3, 3), 1, 1, 1, 1, 2, 3),
     "one by one": Layer((2, 40, 9, 7), (48, 40, 1, 1), 1, 0, 1, 1, None, None),
@@ -99,6 +102,8 @@ def test_layers_agree_with_pytorch(name: str, layout: torch.memory_format) -> No
 
 PICKED = [
     "first layer",
+    "one window",
+    "pools that overlap",
     "several passes",
     "four channels beside",
     "depthwise",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
-from convitro.engine.cpu import depthwise, direct, winograd
-from convitro.engine.cpu.finish import Epilogue, Origin, finish_row, finish_tile, store_results
+from convitro.engine.cpu import depthwise, direct, short, winograd
+from convitro.engine.cpu.finish import Epilogue, Origin, finish_rows, finish_tile, store_results
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.multiply import Tile
@@ -28,6 +29,7 @@ POINTERS = (
     "flag",
 )
 
+Place: TypeAlias = tuple[Value, Value, Value]
 
 ENDS = ("images", "pooled_rows", "pooled_columns")
 
@@ -41,12 +43,12 @@ class Convolution:
         source: where its numbers come from.
         algorithm: "direct", "depthwise" or "winograd".
         tile: rows and vectors of accumulators.
-        length: products in a run; not for "depthwise".
+        length: products in a run, for Winograd's algorithm and long direct sums.
         epilogue: what is done to the sums.
         bias: dtype of the bias, None without one.
         reads: whether the kernel reads the input itself, see `layout.Access`; else windows of it are packed.
         writes: whether sums are finished in registers.
-        lanes: for "depthwise" what it has to know.
+        lanes, patch: what depthwise layers, and direct ones with sums of few products, have to know.
         taps: rows and columns of the filters, for Winograd's algorithm only.
     """
 
@@ -60,6 +62,7 @@ class Convolution:
     reads: bool = False
     writes: bool = False
     lanes: depthwise.Lanes | None = None
+    patch: short.Patch | None = None
     taps: int = 3
 
     @property
@@ -95,10 +98,8 @@ def _write(task: Task, kernel: Convolution) -> None:
         window = _window(task, kernel, packed, block)
         if kernel.algorithm == "winograd":
             winograd.transform_input(task, kernel.scheme, window, scratch)
-        if kernel.lanes is not None:
-            zeros = scratch[task.size("zeros_at")].to(task.dtype)
-            fill_zeros(task, zeros, task.index(kernel.tile.vectors * task.width))
-            _depthwise(task, kernel, kernel.lanes, (window, sums, bias, zeros), (block, chunk))
+        if kernel.lanes is not None or kernel.patch is not None:
+            _rows(task, kernel, (window, sums, bias, scratch), (block, chunk))
         else:
             _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
     if kernel.epilogue.streams:
@@ -185,37 +186,46 @@ def _filters(
             store_results(task, kernel.epilogue, sums, origin)
 
 
-def _depthwise(
+def _rows(
     task: Task,
     kernel: Convolution,
-    lanes: depthwise.Lanes,
     memory: tuple[Pointer, Pointer, Pointer, Pointer],
     where: tuple[Block, Value],
 ) -> None:
-    """All channels of a tile at once where they are finished in registers, else one block after the other."""
-    (window, sums, bias, zeros), (block, chunk) = memory, where
+    """Tiles along rows: all filters of each where they are finished in registers, else block by block."""
+    (window, sums, bias, scratch), (block, chunk) = memory, where
     blocks, chunks, filters = (
         task.size("filter_blocks"),
         task.size("chunks"),
         kernel.tile.vectors * task.width,
     )
-    places, corner = (window, task.pointer("weight"), bias, zeros), _corner(task, block)
+    weights = task.pointer("weight")[block.group * blocks * task.size("weights_in_block")]
+    places = window, weights, bias[block.group * task.size("filters_padded")]
+    columns = kernel.patch.columns if kernel.patch else kernel.tile.rows
 
-    def finish(part: Value, at: tuple[Value, Value, Value], results: Sequence[Sequence[Value]]) -> None:
-        finish_row(task, kernel.epilogue, _origin(task, kernel.tile, block, part), at, results)
+    def finish(part: Value, at: Place, results: Sequence[Sequence[Value]]) -> None:
+        finish_rows(task, kernel.epilogue, _origin(task, kernel.tile, block, part), at, results, columns)
 
-    def keep(part: Value, at: tuple[Value, Value, Value], results: Sequence[Sequence[Value]]) -> None:
+    def keep(part: Value, at: Place, results: Sequence[Sequence[Value]]) -> None:
         image, row, column = at
         first = (image * task.size("sum_rows") + row) * task.size("sum_columns") + column
         for i, vector in enumerate(vector for vectors in results for vector in vectors):
             sums[first * filters + i * task.width].store(vector)
 
+    def accumulate(parts: tuple[Value, Value], leave: depthwise.Leave) -> None:
+        if kernel.patch:
+            short.accumulate(task, kernel.patch, places, parts, leave)
+        elif kernel.lanes:
+            zeros = scratch[task.size("zeros_at")].to(task.dtype)
+            fill_zeros(task, zeros, task.index(filters))
+            depthwise.accumulate(task, kernel.lanes, (*places, zeros), _corner(task, block), parts, leave)
+
     first, last = blocks * chunk // chunks, blocks * (chunk + 1) // chunks
     if kernel.writes:
-        depthwise.accumulate(task, lanes, places, corner, (first, last), finish)
+        accumulate((first, last), finish)
         return
     with task.loop(first, last) as part:
-        depthwise.accumulate(task, lanes, places, corner, (part, part + 1), keep)
+        accumulate((part, part + 1), keep)
         store_results(task, kernel.epilogue, sums, _origin(task, kernel.tile, block, part))
 
 

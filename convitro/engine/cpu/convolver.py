@@ -28,7 +28,11 @@ from convitro.engine.cpu.layout import (
     depthwise_layout,
     direct_layout,
     direct_tile,
+    is_short,
+    pools_shortly,
     run_length,
+    short_layout,
+    short_patch,
 )
 from convitro.engine.cpu.multiply import Tile, best_tile
 from convitro.engine.cpu.source import TensorSource
@@ -92,11 +96,12 @@ class Convolver:
             request.source,
             request.algorithm,
             self.tile,
-            0 if sliding.beside else _length(request.algorithm, sliding),
+            0 if sliding.beside or self.layout.patch else _length(request.algorithm, sliding),
             request.epilogue,
             request.bias,
             *self.layout.access.uses,
             _lanes(sliding, self.tile, self.layout, lanes) if sliding.beside else None,
+            self.layout.patch,
             taps=sliding.kernel[0] if request.algorithm == "winograd" else 0,
         )
         convolve = jit.compiled(repr(kernel), lambda: convolution(kernel, isa), isa)
@@ -167,7 +172,7 @@ def arranged(
     dtype: str,
     isa: Isa,
     team: int,
-    access: Callable[[Sliding, Tile], Access] = lambda *_: PACKED,
+    access: Callable[[Sliding, bool], Access] = lambda *_: PACKED,
 ) -> tuple[Sliding, Tile, Layout]:
     """How an algorithm sees a convolution, the tile it uses, and the layout of a call.
 
@@ -183,17 +188,24 @@ def arranged(
         tile = best_tile(isa, ceil(sliding.filters / lanes))
         return sliding, tile, winograd_layout.winograd_layout(sliding, tile, isa, size_bytes, team)
     sliding = across_lanes(sliding) if algorithm == "depthwise" else sliding
+    if is_short(sliding):
+        places = access(sliding, pools_shortly(sliding, isa, lanes))
+        patch = short_patch(sliding, isa, lanes, pooled=places.output is not None)
+        tile = Tile(patch.rows * patch.columns, patch.vectors)
+        return sliding, tile, short_layout(sliding, patch, isa, size_bytes, team, places)
     tile = direct_tile(sliding, isa, lanes)
+    pools = sliding.pools_apart and tile.rows % prod(sliding.pool) == 0
+    whole = prod(sliding.pool) == 1 if algorithm == "depthwise" else pools
     make = depthwise_layout if algorithm == "depthwise" else direct_layout
-    return sliding, tile, make(sliding, tile, isa, size_bytes, team, access(sliding, tile))
+    return sliding, tile, make(sliding, tile, isa, size_bytes, team, access(sliding, whole))
 
 
-def _access(request: Request, strides: Mapping[str, int], sliding: Sliding, tile: Tile) -> Access:
+def _access(request: Request, strides: Mapping[str, int], sliding: Sliding, whole: bool) -> Access:
     """Which tensors the kernel can use itself.
 
-    The input, if it is of the dtype of the computation and has its channels side by side; but a direct kernel
-    knows no borders, and its runs of products go from pixel to pixel. The output, if a tile holds whole
-    windows of the pooling.
+    The input, if it is of the dtype of the computation and has its channels side by side; but only depthwise
+    kernels know borders, and for others runs of products go from pixel to pixel. The output, if a tile holds
+    `whole` windows of the pooling.
     """
     source, depthwise = request.source, sliding.beside > 0
     dense = sliding.kernel[1] == 1 or strides.get("input_column") == sliding.channels
@@ -203,9 +215,7 @@ def _access(request: Request, strides: Mapping[str, int], sliding: Sliding, tile
         and source.element == request.dtype
         and (depthwise or (dense and not sliding.padded))
     )
-    whole = not depthwise and tile.rows % prod(sliding.pool) == 0 and sliding.pools_apart
-    writes = whole or prod(sliding.pool) == 1
-    return Access(_steps(strides, "input") if reads else None, _steps(strides, "output") if writes else None)
+    return Access(_steps(strides, "input") if reads else None, _steps(strides, "output") if whole else None)
 
 
 def _lanes(sliding: Sliding, tile: Tile, layout: Layout, lanes: int) -> Lanes:

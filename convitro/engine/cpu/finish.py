@@ -110,18 +110,27 @@ def finish_tile(
     _store(task, epilogue, results, origin.channels)
 
 
-def finish_row(
+def finish_rows(
     task: Task,
     epilogue: Epilogue,
     origin: Origin,
     at: tuple[Value, Value, Value],
     sums: Sequence[Sequence[Value]],
+    columns: int,
 ) -> None:
-    """Finish sums in registers, pixels x vectors, from the pixel `at` of the block on; without pooling."""
-    start, step, results = origin.place(task, *at), task.size("output_column"), []
-    for number, vectors in enumerate(sums):
-        found = [pooled(task, epilogue, [vector]) for vector in vectors]
-        results.append((start + step * number, found))
+    """Finish sums that are in registers: rows of pixels that are whole windows of the pooling.
+
+    Args:
+        origin: where the block lies in the output.
+        at: image, row and column of the first pixel in the block of the convolution.
+        sums: pixels x vectors, `columns` in a row.
+    """
+    (image, row, column), (down, right), results = at, epilogue.pool, []
+    start = origin.place(task, image, row // down, column // right)
+    for window in range(columns // right):
+        pixels = [sums[y * columns + window * right + x] for y in range(down) for x in range(right)]
+        found = [pooled(task, epilogue, list(candidates)) for candidates in zip(*pixels, strict=True)]
+        results.append((start + task.size("output_column") * window, found))
     _store(task, epilogue, results, origin.channels)
 
 
