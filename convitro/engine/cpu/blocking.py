@@ -8,7 +8,7 @@ from math import ceil, prod
 
 WINDOW_BYTES = 192 * 1024
 """A block's packed input should stay in the second-level cache."""
-SUMS_BYTES = 128 * 1024
+SUMS_BYTES = 320 * 1024
 """So should its sums for one block of filters, which are met less often."""
 
 

@@ -39,6 +39,8 @@ from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+PIECE_BITS = 2048
+"""Four lines of the cache: what is written around it comes in pieces of this size at least."""
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -97,7 +99,7 @@ class Convolver:
             request.algorithm,
             self.tile,
             0 if sliding.beside or self.layout.patch else _length(request.algorithm, sliding),
-            request.epilogue,
+            _epilogue(request.epilogue, sliding, self.tile, isa),
             request.bias,
             *self.layout.access.uses,
             _lanes(sliding, self.tile, self.layout, lanes) if sliding.beside else None,
@@ -188,9 +190,9 @@ def arranged(
         tile = best_tile(isa, ceil(sliding.filters / lanes))
         return sliding, tile, winograd_layout.winograd_layout(sliding, tile, isa, size_bytes, team)
     sliding = across_lanes(sliding) if algorithm == "depthwise" else sliding
-    if is_short(sliding):
-        places = access(sliding, pools_shortly(sliding, isa, lanes))
-        patch = short_patch(sliding, isa, lanes, pooled=places.output is not None)
+    if is_short(sliding, isa):
+        places = access(sliding, pools_shortly(sliding, lanes))
+        patch = short_patch(sliding, lanes, pooled=places.output is not None)
         tile = Tile(patch.rows * patch.columns, patch.vectors)
         return sliding, tile, short_layout(sliding, patch, isa, size_bytes, team, places)
     tile = direct_tile(sliding, isa, lanes)
@@ -216,6 +218,12 @@ def _access(request: Request, strides: Mapping[str, int], sliding: Sliding, whol
         and (depthwise or (dense and not sliding.padded))
     )
     return Access(_steps(strides, "input") if reads else None, _steps(strides, "output") if whole else None)
+
+
+def _epilogue(epilogue: Epilogue, sliding: Sliding, tile: Tile, isa: Isa) -> Epilogue:
+    """Only large pieces go around the caches: small ones with gaps between reach the memory one by one."""
+    pieces = sliding.beside > 0 or tile.vectors * isa.bits < PIECE_BITS
+    return replace(epilogue, streams=epilogue.streams and not pieces)
 
 
 def _lanes(sliding: Sliding, tile: Tile, layout: Layout, lanes: int) -> Lanes:

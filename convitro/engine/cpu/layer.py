@@ -183,7 +183,7 @@ class Forward:
                 block.pool_stride,
                 *saves,
                 input.element,
-                streams=algorithm != "depthwise" and self._streams(sliding, isa),
+                streams=self._streams(sliding, isa),
             ),
             bias=bias,
         )

@@ -24,6 +24,8 @@ weights that arrive from the second level, a few bytes in a cycle.
 """
 SHORT = 48
 """Sums are short where a row of the kernel meets so many numbers, or fewer."""
+ROOM = 24
+"""Registers for such sums; the others hold weights, and what is read once for all tiles."""
 FINISHED = 256
 """So many products, or fewer, do not suffer from a tile that holds whole windows of the pooling."""
 LINE = 64
@@ -94,16 +96,19 @@ def depthwise_tile(isa: Isa, lanes: int, filters: int, columns: int, beside: int
     return Tile(min(sizes, key=lambda size: -(-columns // size) * size), vectors)
 
 
-def is_short(sliding: Sliding) -> bool:
-    """Whether sums have few products, of numbers that follow each other."""
-    run = sliding.channels * sliding.kernel[1]
-    return not sliding.beside and run <= SHORT and sliding.kernel[1] > 1 and sliding.dilation[1] == 1
+def is_short(sliding: Sliding, isa: Isa) -> bool:
+    """Whether sums have few products, of numbers that follow each other, and registers are many.
+
+    With sixteen a tile of `direct` holds as many sums, and may go on in the next row.
+    """
+    run, rows = sliding.channels * sliding.kernel[1], sliding.kernel[1] > 1 and sliding.dilation[1] == 1
+    return isa.registers >= 32 and rows and run <= SHORT and not sliding.beside
 
 
-def short_patch(sliding: Sliding, isa: Isa, lanes: int, *, pooled: bool) -> Patch:
+def short_patch(sliding: Sliding, lanes: int, *, pooled: bool) -> Patch:
     """The tile for such sums, of whole windows of the pooling if they are `pooled` in registers."""
     vectors = _short_vectors(sliding, lanes)
-    room, (rows, unit) = _room(isa) // vectors, sliding.pool if pooled else (1, 1)
+    room, (rows, unit) = ROOM // vectors, sliding.pool if pooled else (1, 1)
     columns = (sliding.pooled[1] - 1) * sliding.pool_stride[1] + sliding.pool[1]
     work = rows * sliding.reduction * vectors / 2
 
@@ -115,15 +120,10 @@ def short_patch(sliding: Sliding, isa: Isa, lanes: int, *, pooled: bool) -> Patc
     return Patch(rows, size, vectors, (sliding.kernel[0], run), apart)
 
 
-def pools_shortly(sliding: Sliding, isa: Isa, lanes: int) -> bool:
+def pools_shortly(sliding: Sliding, lanes: int) -> bool:
     """Whether such a tile can hold whole windows of the pooling."""
-    room = _room(isa) // _short_vectors(sliding, lanes)
+    room = ROOM // _short_vectors(sliding, lanes)
     return sliding.pool == sliding.pool_stride and prod(sliding.pool) <= room
-
-
-def _room(isa: Isa) -> int:
-    """Registers for sums; as many as that are left for weights, and for what is read once for all tiles."""
-    return 24 if isa.registers >= 32 else 12
 
 
 def _short_vectors(sliding: Sliding, lanes: int) -> int:
