@@ -6,7 +6,15 @@ import pytest
 
 from convitro.engine.cpu.blocking import Sliding
 from convitro.engine.cpu.isa import isa
-from convitro.engine.cpu.layout import Access, direct_layout, direct_tile, run_length
+from convitro.engine.cpu.layout import (
+    Access,
+    direct_layout,
+    direct_tile,
+    is_short,
+    pools_shortly,
+    run_length,
+    short_patch,
+)
 from convitro.engine.cpu.multiply import Tile
 
 
@@ -46,6 +54,19 @@ def test_short_sums_get_tiles_of_whole_pools_and_long_ones_all_accumulators() ->
     assert direct_tile(sliding(3, 12, 3, 1, 2, 2), avx2, 8) == Tile(4, 2)
     assert direct_tile(sliding(64, 12, 3, 1, 2, 2), avx2, 8) == Tile(6, 2)
     assert direct_tile(sliding(3, 12, 3, 1), avx2, 8) == Tile(6, 2)
+
+
+def test_few_products_get_patches_that_cut_rows_evenly() -> None:
+    avx2, avx512 = isa("avx2"), isa("avx512")
+    assert is_short(sliding(3, 12, 3, 1), avx512)
+    assert not is_short(sliding(3, 12, 3, 1), avx2)
+    assert not is_short(sliding(64, 12, 3, 1), avx512)
+    plain = short_patch(sliding(3, 24, 3, 1), 16, pooled=False)
+    assert (plain.rows, plain.columns, plain.vectors, plain.kernel, plain.apart) == (1, 12, 2, (3, 9), 3)
+    pooled = short_patch(sliding(3, 24, 3, 1, 2, 2), 16, pooled=True)
+    assert (pooled.rows, pooled.columns, pooled.vectors) == (2, 6, 2)
+    assert pools_shortly(sliding(3, 12, 3, 1, 2, 2), 16)
+    assert not pools_shortly(sliding(3, 12, 3, 1, 3, 2), 16)
 
 
 def test_runs_are_cut_evenly() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from convitro import functional
 from convitro.engine.cpu.isa import forced, supported
+from convitro.engine.cpu.layer import STREAMED_BYTES
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,9 @@ class Layer:
 
     input: tuple[int, int, int, int]
     weight: tuple[int, int, int, int]
-    stride: int = 1
+    stride: int | tuple[int, int] = 1
     padding: int | tuple[int, int] = 0
-    dilation: int = 1
+    dilation: int | tuple[int, int] = 1
     groups: int = 1
     pool: int | None = None
     pool_stride: int | None = None
@@ -30,6 +31,9 @@ class Layer:
 LAYERS = {
     "first layer": Layer((2, 3, 21, 35), (32, 3, 3, 3), 1, 1, 1, 1, 2, 2),
     "filters that fill no vector": Layer((1, 3, 14, 18), (6, 3, 5, 5), 1, 0, 1, 1, 2, 2),
+    "one window": Layer((3, 3, 5, 5), (40, 3, 5, 5), 1, 0, 1, 1, None, None),
+    "few channels in groups": Layer((2, 6, 14, 15), (20, 3, 3, 3), 2, 0, 1, 2, None, None),
+    "rows dilated only": Layer((1, 2, 17, 16), (48, 2, 3, 3), (1, 2), 1, (2, 1), 1, 2, 2),
     "pools that overlap": Layer((1, 4, 23, 23), (24, 4, 7, 7), 2, 3, 1, 1, 3, 2),
     "pools with gaps between": Layer((1, 4, 17, 19), (16, 4, 3, 3), 1, 1, 1, 1, 2, 3),
     "one by one": Layer((2, 40, 9, 7), (48, 40, 1, 1), 1, 0, 1, 1, None, None),
@@ -42,6 +46,9 @@ LAYERS = {
     "groups one by one": Layer((2, 24, 9, 9), (48, 8, 1, 1), 1, 0, 1, 3, None, None),
     "depthwise": Layer((2, 20, 9, 11), (20, 1, 3, 3), 1, 1, 1, 20, None, None),
     "depthwise unpadded": Layer((2, 32, 9, 11), (32, 1, 3, 3), 2, 0, 1, 32, 2, 2),
+    "depthwise, dilated with stride": Layer((1, 35, 12, 25), (35, 1, 3, 3), 2, 2, 2, 35, None, None),
+    "depthwise, kernel beyond the input": Layer((3, 48, 2, 3), (48, 1, 7, 7), 1, 3, 1, 48, None, None),
+    "depthwise, overlapping pools": Layer((1, 64, 13, 19), (64, 1, 3, 3), 1, 1, 1, 64, 3, 2),
     "two channels beside": Layer((1, 12, 9, 11), (12, 2, 3, 3), 1, 1, 1, 6, 2, 2),
     "four channels beside": Layer((2, 24, 9, 11), (24, 4, 3, 5), 2, 1, 1, 6, None, None),
     "four channels beside, unpadded": Layer((1, 32, 9, 11), (32, 4, 3, 3), 1, 0, 2, 8, None, None),
@@ -93,12 +100,35 @@ def test_layers_agree_with_pytorch(name: str, layout: torch.memory_format) -> No
     torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-11)
 
 
+PICKED = [
+    "first layer",
+    "one window",
+    "pools that overlap",
+    "several passes",
+    "four channels beside",
+    "depthwise",
+    "depthwise, dilated with stride",
+    "depthwise, kernel beyond the input",
+]
+
+
 @pytest.mark.parametrize("isa", supported())
-@pytest.mark.parametrize("name", ["first layer", "several passes", "four channels beside", "depthwise"])
+@pytest.mark.parametrize("name", PICKED)
 def test_every_instruction_set_that_runs_here_agrees(name: str, isa: str) -> None:
     with forced(isa):
         ours, expected = computed(name, torch.float32, torch.channels_last)
     torch.testing.assert_close(ours.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("kernel", "algorithm"), [(1, "direct"), (3, "winograd")])
+@pytest.mark.parametrize("filters", [64, 66])
+def test_outputs_that_go_around_the_caches(filters: int, kernel: int, algorithm: str) -> None:
+    input, weight = torch.randn(1, 8, 224, 224), torch.randn(filters, 8, kernel, kernel)
+    assert filters * 224**2 * 4 > STREAMED_BYTES
+    input = input.contiguous(memory_format=torch.channels_last)
+    output = functional.conv2d(input, weight, padding=kernel // 2, algorithm=algorithm)
+    expected = F.conv2d(input, weight, padding=kernel // 2)
+    torch.testing.assert_close(output, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("place", range(9))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, prod
 
 WINDOW_BYTES = 192 * 1024
 """A block's packed input should stay in the second-level cache."""
-SUMS_BYTES = 128 * 1024
+SUMS_BYTES = 320 * 1024
 """So should its sums for one block of filters, which are met less often."""
 
 
@@ -108,6 +108,7 @@ class Costs:
         cycles: of one pixel (or tile) against all filters.
         weights: cycles to stream all weights once.
         pixel_bytes, sum_bytes: of a packed pixel; of the sums of a pixel for one block of filters.
+        across: columns of a tile that lies in a row, 1 where it may go on in the next row.
     """
 
     pixel_rows: int
@@ -116,12 +117,14 @@ class Costs:
     weights: float
     pixel_bytes: int
     sum_bytes: int
+    across: int = field(default=1, kw_only=True)
 
     def of(self, block: Block, sliding: Sliding, threads: int) -> float:
         """Cycles of the busiest thread, roughly."""
         rows, columns = block.sums(sliding, self.multiple)
         window = block.images * prod(block.window(sliding, self.multiple))
-        units = block.images * (rows // self.multiple) * (columns // self.multiple)
+        whole = ceil(columns / self.across) * self.across
+        units = block.images * (rows // self.multiple) * (whole // self.multiple)
         padded = ceil(units / self.pixel_rows) * self.pixel_rows
         cost = padded * self.cycles + self.weights + window * self.pixel_bytes / 16 + 100
         for used, room in ((window * self.pixel_bytes, WINDOW_BYTES), (units * self.sum_bytes, SUMS_BYTES)):
@@ -134,8 +137,9 @@ class Costs:
 
 
 def best_block(sliding: Sliding, costs: Costs, threads: int) -> Block:
-    """The block that costs least; of equal ones the first."""
-    return min(_candidates(sliding), key=lambda block: costs.of(block, sliding, threads))
+    """The block that costs least, of those that a tile fits into; of equal ones the first."""
+    wide = (block for block in _candidates(sliding) if block.sums(sliding)[1] >= costs.across)
+    return min(wide, key=lambda block: costs.of(block, sliding, threads))
 
 
 def _candidates(sliding: Sliding) -> Iterator[Block]:

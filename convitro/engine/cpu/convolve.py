@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
-from convitro.engine.cpu import direct, winograd
-from convitro.engine.cpu.finish import Epilogue, Origin, finish_tile, store_results
+from convitro.engine.cpu import depthwise, direct, short, winograd
+from convitro.engine.cpu.finish import Epilogue, Origin, finish_rows, finish_tile, store_results
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
 from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.program import Task, program
-from convitro.engine.cpu.source import ELEMENTS, TensorSource, load_real
+from convitro.engine.cpu.source import ELEMENTS, TensorSource, fill_zeros, load_real
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
 from convitro.engine.cpu.winograd_transforms import transform_of
 
 POINTERS = ("input", "weight", "bias", "output", "scratch")
 """What every kernel is called with."""
+
+Place: TypeAlias = tuple[Value, Value, Value]
+
 ENDS = ("images", "pooled_rows", "pooled_columns")
 
 
@@ -29,12 +34,12 @@ class Convolution:
         source: where its numbers come from.
         algorithm: "direct", "depthwise" or "winograd".
         tile: rows and vectors of accumulators.
-        length: products in a run (direct and winograd), or taps (lanes).
+        length: products in a run, for Winograd's algorithm and long direct sums.
         epilogue: what is done to the sums.
         bias: dtype of the bias, None without one.
         reads: whether the kernel reads the input itself, see `layout.Access`; else windows of it are packed.
         writes: whether sums are finished in registers.
-        beside: for "depthwise" how many channels a filter sees.
+        lanes, patch: what depthwise layers, and direct ones with sums of few products, have to know.
         taps, outputs: rows and columns of filters and of a tile's results, for Winograd's algorithm only.
     """
 
@@ -47,7 +52,8 @@ class Convolution:
     bias: str | None = None
     reads: bool = False
     writes: bool = False
-    beside: int = 0
+    lanes: depthwise.Lanes | None = None
+    patch: short.Patch | None = None
     taps: int = 3
     outputs: int = 4
 
@@ -94,7 +100,10 @@ def _write(task: Task, kernel: Convolution) -> None:
             winograd.transform_input(task, kernel.scheme, pack, (window, scratch))
         else:
             window = _window(task, kernel, packed, block)
-        _filters(task, kernel, (window, sums, bias, scratch), (block, chunk))
+        work = _filters if kernel.lanes is None and kernel.patch is None else _rows
+        work(task, kernel, (window, sums, bias, scratch), (block, chunk))
+    if kernel.epilogue.streams:
+        task.fence()
 
 
 def decode(task: Task, number: Value, *, whole: bool) -> tuple[Block, Value]:
@@ -116,11 +125,12 @@ def decode(task: Task, number: Value, *, whole: bool) -> tuple[Block, Value]:
 
 def _window(task: Task, kernel: Convolution, window: Pointer, block: Block) -> Pointer:
     """The part of the padded input that a block sees: [image][row][column][pitch], or where it lies."""
+    y, x = _corner(task, block)
     if kernel.reads:
         return task.pointer("input")[
             block.image * task.size("input_image")
-            + block.row * task.size("row_step") * task.size("input_row")
-            + block.column * task.size("column_step") * task.size("input_column")
+            + y * task.size("input_row")
+            + x * task.size("input_column")
             + block.group * task.size("channels")
         ]
     pack_window(task, kernel.source, window, block)
@@ -137,10 +147,17 @@ def pack_window(task: Task, source: TensorSource, window: Pointer, block: Block)
 
 def _pack_row(task: Task, source: TensorSource, block: Block, to: Pointer, image: Value, row: Value) -> None:
     """A row of the part of the padded input that a block sees."""
-    y = block.row * task.size("row_step") - task.size("top") + row
-    x = block.column * task.size("column_step") - task.size("left")
+    y, x = _corner(task, block)
     channel = block.group * task.size("channels")
-    source.pack_row(task, to, (block.image + image, y, x), channel)
+    source.pack_row(task, to, (block.image + image, y + row, x), channel)
+
+
+def _corner(task: Task, block: Block) -> tuple[Value, Value]:
+    """The row and column of the input where the window of a block begins."""
+    return (
+        block.row * task.size("row_step") - task.size("top"),
+        block.column * task.size("column_step") - task.size("left"),
+    )
 
 
 def pack_bias(task: Task, element: str | None, bias: Pointer) -> None:
@@ -173,13 +190,53 @@ def _filters(
             results = task.pointer("output", ELEMENTS[kernel.epilogue.element]), origin
             winograd.accumulate(task, kernel.scheme, weights, (biases, sums, scratch), results)
         else:
-            lanes = kernel.beside
-            numbers = window[part * filters] if lanes else window
             finish = partial(finish_tile, task, kernel.epilogue, origin) if kernel.writes else None
-            places = (numbers, weights, biases, sums)
-            direct.accumulate(task, kernel.tile, kernel.length, places, lanes=lanes, finish=finish)
+            direct.accumulate(task, kernel.tile, kernel.length, (window, weights, biases, sums), finish)
         if not kernel.writes:
             store_results(task, kernel.epilogue, sums, origin)
+
+
+def _rows(
+    task: Task,
+    kernel: Convolution,
+    memory: tuple[Pointer, Pointer, Pointer, Pointer],
+    where: tuple[Block, Value],
+) -> None:
+    """Tiles along rows: all filters of each where they are finished in registers, else block by block."""
+    (window, sums, bias, scratch), (block, chunk) = memory, where
+    blocks, chunks, filters = (
+        task.size("filter_blocks"),
+        task.size("chunks"),
+        kernel.tile.vectors * task.width,
+    )
+    weights = task.pointer("weight")[block.group * blocks * task.size("weights_in_block")]
+    places = window, weights, bias[block.group * task.size("filters_padded")]
+    columns = kernel.patch.columns if kernel.patch else kernel.tile.rows
+
+    def finish(part: Value, at: Place, results: Sequence[Sequence[Value]]) -> None:
+        finish_rows(task, kernel.epilogue, origin_of(task, kernel.tile, block, part), at, results, columns)
+
+    def keep(part: Value, at: Place, results: Sequence[Sequence[Value]]) -> None:
+        image, row, column = at
+        first = (image * task.size("sum_rows") + row) * task.size("sum_columns") + column
+        for i, vector in enumerate(vector for vectors in results for vector in vectors):
+            sums[first * filters + i * task.width].store(vector)
+
+    def accumulate(parts: tuple[Value, Value], leave: depthwise.Leave) -> None:
+        if kernel.patch:
+            short.accumulate(task, kernel.patch, places, parts, leave)
+        elif kernel.lanes:
+            zeros = scratch[task.size("zeros_at")].to(task.dtype)
+            fill_zeros(task, zeros, task.index(filters))
+            depthwise.accumulate(task, kernel.lanes, (*places, zeros), _corner(task, block), parts, leave)
+
+    first, last = blocks * chunk // chunks, blocks * (chunk + 1) // chunks
+    if kernel.writes:
+        accumulate((first, last), finish)
+        return
+    with task.loop(first, last) as part:
+        accumulate((part, part + 1), keep)
+        store_results(task, kernel.epilogue, sums, origin_of(task, kernel.tile, block, part))
 
 
 def origin_of(task: Task, tile: Tile, block: Block, part: Value) -> Origin:

@@ -18,6 +18,7 @@ import convitro.engine.cpu.winograd_layout as winograd_layout
 from convitro.engine.cpu.blocking import Sliding
 from convitro.engine.cpu.call import Call, scratch
 from convitro.engine.cpu.convolve import Convolution, convolution
+from convitro.engine.cpu.depthwise import Lanes
 from convitro.engine.cpu.finish import Epilogue
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layout import (
@@ -27,7 +28,11 @@ from convitro.engine.cpu.layout import (
     depthwise_layout,
     direct_layout,
     direct_tile,
+    is_short,
+    pools_shortly,
     run_length,
+    short_layout,
+    short_patch,
 )
 from convitro.engine.cpu.memory import in_large_pages, maker
 from convitro.engine.cpu.multiply import Tile, best_tile
@@ -36,6 +41,8 @@ from convitro.engine.cpu.weights import WeightView
 from convitro.engine.cpu.winograd_transforms import transform_of
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+PIECE_BITS = 2048
+"""Four lines of the cache: what is written around it comes in pieces of this size at least."""
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -82,22 +89,24 @@ class Convolver:
         if request.algorithm == "depthwise":  # what was a group is a lane, or a few
             channels = request.sliding.channels
             view, given = replace(view, filter=view.group // channels), {"channels": channels}
-        access = functools.partial(_access, request, strides, isa)
+        access = functools.partial(_access, request, strides)
         sliding, self.tile, self.layout = arranged(
             request.sliding, request.algorithm, request.dtype, isa, team, access
         )
         self._outputs = self.layout.sizes.get("tile_outputs", 0)  # 0 for the direct algorithm
         sizes = {**self.layout.sizes, **strides, **view.sizes()}
+        lanes = isa.lanes(8 * DTYPES[request.dtype].itemsize)
         kernel = Convolution(
             request.dtype,
             request.source,
             request.algorithm,
             self.tile,
-            _length(request.algorithm, sliding),
-            request.epilogue,
+            0 if sliding.beside or self.layout.patch else _length(request.algorithm, sliding),
+            _epilogue(request.epilogue, sliding, self.tile, isa),
             request.bias,
             *self.layout.access.uses,
-            beside=sliding.beside,
+            _lanes(sliding, self.tile, self.layout, lanes) if sliding.beside else None,
+            self.layout.patch,
             taps=sliding.kernel[0] if request.algorithm == "winograd" else 0,
             outputs=self._outputs,
         )
@@ -163,7 +172,7 @@ def arranged(
     dtype: str,
     isa: Isa,
     team: int,
-    access: Callable[[Sliding, Tile], Access] = lambda *_: PACKED,
+    access: Callable[[Sliding, bool], Access] = lambda *_: PACKED,
 ) -> tuple[Sliding, Tile, Layout]:
     """How an algorithm sees a convolution, the tile it uses, and the layout of a call.
 
@@ -179,29 +188,55 @@ def arranged(
         tile = best_tile(isa, ceil(sliding.filters / lanes))
         return sliding, tile, winograd_layout.winograd_layout(sliding, tile, isa, size_bytes, team)
     sliding = across_lanes(sliding) if algorithm == "depthwise" else sliding
+    if is_short(sliding, isa):
+        places = access(sliding, pools_shortly(sliding, lanes))
+        patch = short_patch(sliding, lanes, pooled=places.output is not None)
+        tile = Tile(patch.rows * patch.columns, patch.vectors)
+        return sliding, tile, short_layout(sliding, patch, isa, size_bytes, team, places)
     tile = direct_tile(sliding, isa, lanes)
+    pools = sliding.pools_apart and tile.rows % prod(sliding.pool) == 0
+    whole = prod(sliding.pool) == 1 if algorithm == "depthwise" else pools
     make = depthwise_layout if algorithm == "depthwise" else direct_layout
-    return sliding, tile, make(sliding, tile, isa, size_bytes, team, access(sliding, tile))
+    return sliding, tile, make(sliding, tile, isa, size_bytes, team, access(sliding, whole))
 
 
-def _access(request: Request, strides: Mapping[str, int], isa: Isa, sliding: Sliding, tile: Tile) -> Access:
+def _access(request: Request, strides: Mapping[str, int], sliding: Sliding, whole: bool) -> Access:
     """Which tensors the kernel can use itself.
 
-    The input, if it is unpadded, of the dtype of the computation and has its channels side by side; the
-    output, if it has so too and a tile holds whole windows of the pooling.
+    The input, if it is of the dtype of the computation and has its channels side by side; but only depthwise
+    kernels know borders, and for others runs of products go from pixel to pixel. The output, if it has its
+    channels side by side, too, and a tile holds `whole` windows of the pooling.
     """
-    source, depthwise = request.source, request.algorithm == "depthwise"
-    filters = tile.vectors * isa.lanes(8 * DTYPES[request.dtype].itemsize)
+    source, depthwise = request.source, sliding.beside > 0
     dense = sliding.kernel[1] == 1 or strides.get("input_column") == sliding.channels
     reads = (
         isinstance(source, TensorSource)
         and source.layout == "channels"
         and source.element == request.dtype
-        and not sliding.padded
-        and (sliding.filters % filters == 0 if depthwise else dense)
+        and (depthwise or (dense and not sliding.padded))
     )
-    writes = tile.rows % prod(sliding.pool) == 0 and sliding.pools_apart and not request.epilogue.planes
+    writes = whole and not request.epilogue.planes
     return Access(_steps(strides, "input") if reads else None, _steps(strides, "output") if writes else None)
+
+
+def _epilogue(epilogue: Epilogue, sliding: Sliding, tile: Tile, isa: Isa) -> Epilogue:
+    """Only large pieces go around the caches: small ones with gaps between reach the memory one by one."""
+    pieces = sliding.beside > 0 or tile.vectors * isa.bits < PIECE_BITS
+    return replace(epilogue, streams=epilogue.streams and not pieces)
+
+
+def _lanes(sliding: Sliding, tile: Tile, layout: Layout, lanes: int) -> Lanes:
+    """How a depthwise layer is computed."""
+    reads, (_, columns) = layout.access.uses[0], sliding.kernel
+    return Lanes(
+        tile,
+        columns,
+        sliding.stride[1],
+        sliding.dilation[1],
+        sliding.beside,
+        borders=reads,
+        whole=not reads or sliding.filters % (tile.vectors * lanes) == 0,
+    )
 
 
 def _steps(strides: Mapping[str, int], tensor: str) -> tuple[int, int, int]:
@@ -223,6 +258,4 @@ def _fits_lanes(request: Request, isa: Isa) -> bool:
 
 def _length(algorithm: str, sliding: Sliding) -> int:
     """How many products a kernel is compiled to do in a row."""
-    if algorithm == "depthwise":
-        return sliding.kernel[1] * sliding.beside
     return sliding.channels if algorithm == "winograd" else run_length(sliding)

@@ -1,4 +1,4 @@
-"""The direct algorithm: every output pixel is a sum of runs of packed numbers times packed weights."""
+"""The direct algorithm: every output pixel is a sum of runs of numbers times packed weights."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ def accumulate(
     tile: Tile,
     length: int,
     places: tuple[Pointer, Pointer, Pointer, Pointer],
-    *,
-    lanes: int = 0,
     finish: Finish | None = None,
 ) -> None:
     """The sums of all pixels of a block for one block of filters.
@@ -35,17 +33,15 @@ def accumulate(
         places: the input, in which the tables "pixels" and "segments" say where things lie; the weights
             [segment][length][filters]; the biases, which the sums begin with; and memory for the sums
             [pixel][filters]. Rows of the last tile that no pixel needs are written too.
-        lanes: how many channels a filter sees, those around its own lane (1 in a depthwise layer); 0 for all.
         finish: what to do with the results; without it they are left in the memory for the sums.
     """
     (window, weights, bias, sums), filters = places, tile.vectors * task.width
-    step = task.size("tap_step") if lanes else 1
     pixels, segments = index_table(task, "pixels"), index_table(task, "segments")
     in_pass, total = task.size("segments_in_pass"), task.size("segments_total")
     with task.loop(0, total, in_pass) as first, task.loop(0, task.size("pixels_total"), tile.rows) as pixel:
         starts = [window[pixels[pixel + row].load()] for row in range(tile.rows)]
         here, fresh = sums[pixel * filters], first.equals(0)
-        begin, gap = _either(fresh, bias, here), fresh.choose(task.index(0), filters)
+        begin, gap = fresh.choose_place(bias, here), fresh.choose(task.index(0), filters)
         held = [
             [task.variable(begin[gap * row + v * task.width].load(task.width)) for v in range(tile.vectors)]
             for row in range(tile.rows)
@@ -54,7 +50,7 @@ def accumulate(
             at = segments[segment].load()
             numbers = [start[at] for start in starts]
             run = weights[segment * (length * filters)]
-            multiply(held, numbers, run, length, steps=(step, filters), lanes=lanes)
+            multiply(held, numbers, run, length, step=filters)
         _leave(task, held, here, (pixel, first + in_pass < total), finish)
 
 
@@ -74,8 +70,3 @@ def _leave(
         for row, variables in enumerate(held):
             for v, variable in enumerate(variables):
                 cells[(row * len(variables) + v) * task.width].store(variable.value)
-
-
-def _either(condition: Value, yes: Pointer, no: Pointer) -> Pointer:
-    address = condition.kernel.builder.select(condition.ir, yes.address, no.address)
-    return Pointer(condition.kernel, address, no.element)

@@ -34,6 +34,7 @@ class Epilogue:
         before: whether the numbers before the activation are stored as well.
         element: dtype of the output.
         planes: whether the channels of the output lie one behind the other, not side by side.
+        streams: whether the output goes around the caches; its pixels begin at multiples of a vector's size.
     """
 
     activation: str = "none"
@@ -43,6 +44,7 @@ class Epilogue:
     before: bool = False
     element: str = "float32"
     planes: bool = False
+    streams: bool = False
 
     @property
     def simple(self) -> bool:
@@ -113,6 +115,30 @@ def finish_tile(
         window = sums[first : first + size]
         found = [pooled(task, epilogue, list(candidates)) for candidates in zip(*window, strict=True)]
         results.append((start + places[pixel + first].load(), found))
+    _store(task, epilogue, results, origin.channels)
+
+
+def finish_rows(
+    task: Task,
+    epilogue: Epilogue,
+    origin: Origin,
+    at: tuple[Value, Value, Value],
+    sums: Sequence[Sequence[Value]],
+    columns: int,
+) -> None:
+    """Finish sums that are in registers: rows of pixels that are whole windows of the pooling.
+
+    Args:
+        origin: where the block lies in the output.
+        at: image, row and column of the first pixel in the block of the convolution.
+        sums: pixels x vectors, `columns` in a row.
+    """
+    (image, row, column), (down, right), results = at, epilogue.pool, []
+    start = origin.place(task, image, row // down, column // right)
+    for window in range(columns // right):
+        pixels = [sums[y * columns + window * right + x] for y in range(down) for x in range(right)]
+        found = [pooled(task, epilogue, list(candidates)) for candidates in zip(*pixels, strict=True)]
+        results.append((start + task.size("output_column") * window, found))
     _store(task, epilogue, results, origin.channels)
 
 
@@ -238,8 +264,10 @@ def _store(
     with task.when(whole):
         for place, vectors in results:
             for v, finished in enumerate(vectors):
-                for to, value in _targets(task, epilogue, finished, place + v * task.width):
-                    to.store(value)
+                for number, (to, value) in enumerate(
+                    _targets(task, epilogue, finished, place + v * task.width)
+                ):
+                    (to.stream if epilogue.streams and number == 0 else to.store)(value)
     with task.when(~whole):
         for v in range(len(results[0][1])):
             count = left - v * task.width

@@ -21,6 +21,9 @@ from convitro.engine.cpu.source import TensorSource
 from convitro.engine.cpu.weights import WeightView
 from convitro.geometry import BlockProblem
 
+STREAMED_BYTES = 12 * 2**20
+"""Larger outputs do not stay in the caches until the next layer reads them: writing around them is faster."""
+
 
 class Form(NamedTuple):
     """What is known of a tensor without its values."""
@@ -178,11 +181,18 @@ class Forward:
                 *saves,
                 input.element,
                 planes=strides != beside and min(self.shape[1], prod(self.shape[2:])) > 1,
+                streams=strides == beside and self._streams(sliding, input.element, isa),
             ),
             bias=bias,
         )
         sizes = input_sizes(input.strides) | input_sizes(beside, "output")
         self.convolver = Convolver(request, sizes, isa, team)
+
+    def _streams(self, sliding: Sliding, element: str, isa: Isa) -> bool:
+        """Whether the output is too large for the caches, and made of whole vectors."""
+        itemsize = DTYPES[element].itemsize
+        vectors = element != "bfloat16" and sliding.filters * itemsize % (isa.bits // 8) == 0
+        return vectors and prod(self.shape) * itemsize >= STREAMED_BYTES
 
     def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None, trained: bool = False) -> Results:
         """The output, and what is saved; of a weight that is being trained nothing is remembered."""

@@ -12,13 +12,22 @@ import numpy as np
 from convitro.engine.cpu.blocking import Block, Costs, Sliding, best_block
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.multiply import Tile, best_tile
+from convitro.engine.cpu.short import Patch
 
 RUN = 384
-"""A run of products is at most so long where it can be cut evenly; its weights stay in the nearest cache."""
-PASS_BYTES = 20 * 1024
-"""Weights that stay in the nearest cache while all pixels of a block meet them."""
-SHORT = 256
-"""So many products, or fewer, are a short sum."""
+"""A run of products is at most so long where it can be cut evenly."""
+PASS_BYTES = 128 * 1024
+"""Weights that all pixels of a block meet before the next ones: a part of the second-level cache.
+
+The nearest one would be too small: storing and loading a tile's sums again for each pass costs more than
+weights that arrive from the second level, a few bytes in a cycle.
+"""
+SHORT = 48
+"""Sums are short where a row of the kernel meets so many numbers, or fewer."""
+ROOM = 24
+"""Registers for such sums; the others hold weights, and what is read once for all tiles."""
+FINISHED = 256
+"""So many products, or fewer, do not suffer from a tile that holds whole windows of the pooling."""
 LINE = 64
 
 
@@ -52,6 +61,7 @@ class Layout:
         block: the block they are for.
         scratch_bytes: a thread's own memory.
         access: which tensors the kernel uses itself.
+        patch: the tile of sums of few products, else None.
     """
 
     sizes: dict[str, int]
@@ -59,21 +69,65 @@ class Layout:
     block: Block
     scratch_bytes: int
     access: Access = PACKED
+    patch: Patch | None = None
 
 
 def direct_tile(sliding: Sliding, isa: Isa, lanes: int) -> Tile:
-    """Pixels and vectors of filters that are summed at once, for direct kernels.
+    """Pixels and vectors of filters that are summed at once, for depthwise kernels and direct ones.
 
-    Short sums are worth finishing in registers, with whole windows of the pooling in a tile; long ones want
-    as many accumulators as there can be.
+    Long sums want as many accumulators as there can be; shorter ones are worth finishing in registers, with
+    whole windows of the pooling in a tile.
     """
-    vectors = (
-        1 if sliding.beside > 1 else ceil(sliding.filters / lanes)
-    )  # the others hold the channels around
-    tile, window = best_tile(isa, vectors), prod(sliding.pool)
-    if sliding.pools_apart and window <= tile.rows and sliding.reduction <= SHORT:
+    if sliding.beside:
+        columns = (sliding.pooled[1] - 1) * sliding.pool_stride[1] + sliding.pool[1]
+        return depthwise_tile(isa, lanes, sliding.filters, columns, sliding.beside)
+    tile, window = best_tile(isa, ceil(sliding.filters / lanes)), prod(sliding.pool)
+    if sliding.pools_apart and window <= tile.rows and sliding.reduction <= FINISHED:
         return Tile(tile.rows - tile.rows % window, tile.vectors)
     return tile
+
+
+def depthwise_tile(isa: Isa, lanes: int, filters: int, columns: int, beside: int) -> Tile:
+    """Pixels that cut rows of `columns` with little waste; their sums and a row of taps fit the registers."""
+    many = isa.registers >= 32
+    vectors = 2 if many and beside == 1 and filters % (2 * lanes) == 0 else 1
+    most = min(12 if many and vectors == 1 else 8, columns)
+    sizes = range(most, most // 2, -1)
+    return Tile(min(sizes, key=lambda size: -(-columns // size) * size), vectors)
+
+
+def is_short(sliding: Sliding, isa: Isa) -> bool:
+    """Whether sums have few products, of numbers that follow each other, and registers are many.
+
+    With sixteen a tile of `direct` holds as many sums, and may go on in the next row.
+    """
+    run, rows = sliding.channels * sliding.kernel[1], sliding.kernel[1] > 1 and sliding.dilation[1] == 1
+    return isa.registers >= 32 and rows and run <= SHORT and not sliding.beside
+
+
+def short_patch(sliding: Sliding, lanes: int, *, pooled: bool) -> Patch:
+    """The tile for such sums, of whole windows of the pooling if they are `pooled` in registers."""
+    vectors = _short_vectors(sliding, lanes)
+    room, (rows, unit) = ROOM // vectors, sliding.pool if pooled else (1, 1)
+    columns = (sliding.pooled[1] - 1) * sliding.pool_stride[1] + sliding.pool[1]
+    work = rows * sliding.reduction * vectors / 2
+
+    def cycles(size: int) -> float:
+        return ceil(columns / size) * (size * work + 40)
+
+    size = min(range(unit, min(room // rows, columns) + 1, unit), key=cycles)
+    run, apart = sliding.channels * sliding.kernel[1], sliding.stride[1] * sliding.channels
+    return Patch(rows, size, vectors, (sliding.kernel[0], run), apart)
+
+
+def pools_shortly(sliding: Sliding, lanes: int) -> bool:
+    """Whether such a tile can hold whole windows of the pooling."""
+    room = ROOM // _short_vectors(sliding, lanes)
+    return sliding.pool == sliding.pool_stride and prod(sliding.pool) <= room
+
+
+def _short_vectors(sliding: Sliding, lanes: int) -> int:
+    return 2 - ceil(sliding.filters / lanes) % 2
 
 
 def run_length(sliding: Sliding) -> int:
@@ -100,21 +154,51 @@ def direct_layout(
     return replace(layout, access=access)
 
 
+def short_layout(
+    sliding: Sliding, patch: Patch, isa: Isa, size_bytes: int, threads: int, access: Access = PACKED
+) -> Layout:
+    """The layout for sums of few products."""
+    tile = Tile(patch.rows * patch.columns, patch.vectors)
+    products = sliding.reduction, sliding.channels
+    layout = _rows_layout(sliding, tile, (isa, size_bytes, threads), products, patch.columns, access)
+    return replace(layout, patch=patch)
+
+
 def depthwise_layout(
     sliding: Sliding, tile: Tile, isa: Isa, size_bytes: int, threads: int, access: Access = PACKED
 ) -> Layout:
-    """The layout for channels side by side in the lanes, each met by few filters: a run for a row of taps."""
+    """The layout for channels side by side in the lanes, each met by few filters."""
     filters = tile.vectors * isa.lanes(8 * size_bytes)
-    pitch = ceil(sliding.filters / filters) * filters
-    costs = _costs(sliding, tile, (filters, size_bytes), (sliding.reduction, pitch), access)
+    products = sliding.reduction, ceil(sliding.filters / filters) * filters
+    return _rows_layout(sliding, tile, (isa, size_bytes, threads), products, tile.rows, access)
+
+
+def _rows_layout(
+    sliding: Sliding,
+    tile: Tile,
+    machine: tuple[Isa, int, int],
+    products: tuple[int, int],
+    columns: int,
+    access: Access,
+) -> Layout:
+    """The layout of tiles along rows, which need no tables: window and sums are addressed by their strides.
+
+    Args:
+        machine: vectors, bytes of a number, and threads.
+        products: of a pixel, and how many numbers of the input are packed for one.
+        columns: of a tile; no block has fewer.
+    """
+    (isa, size_bytes, threads), (reduction, pitch) = machine, products
+    filters = tile.vectors * isa.lanes(8 * size_bytes)
+    costs = replace(_costs(sliding, tile, (filters, size_bytes), products, access), across=columns)
     block = best_block(sliding, costs, threads)
     window = access.input or _window_strides(sliding, block, pitch)
-    segments = [tap * sliding.dilation[0] * window[1] for tap in range(sliding.kernel[0])]
-    sizes = _sums(segments, sliding.kernel[1] * sliding.beside * filters * size_bytes)
-    sizes |= {"weights_in_block": sliding.reduction * filters, "tap_step": sliding.dilation[1] * window[2]}
+    sizes = {f"window_{axis}": step for axis, step in zip(("image", "row", "column"), window, strict=True)}
+    sizes |= {"row_stride": sliding.stride[0], "row_dilation": sliding.dilation[0]}
+    sizes |= {"column_stride": sliding.stride[1], "pixel_step": sliding.stride[1] * window[2]}
+    sizes |= {"weights_in_block": reduction * filters}
     sizes["expected_cycles"] = round(costs.of(block, sliding, threads))
-    tables = {"segments": segments} | _pixel_tables(sliding, block, tile, window, access)
-    layout = _finished(sliding, block, pitch, (filters, size_bytes), tables, sizes)
+    layout = _finished(sliding, block, 0 if access.input else pitch, (filters, size_bytes), {}, sizes)
     return replace(layout, access=access)
 
 
@@ -154,11 +238,12 @@ def _finished(
 ) -> Layout:
     """The layout with its tables and memory; `filters` of a block, and bytes of a number."""
     common = common_sizes(sliding, block, pitch, filters[0])
-    pixels = len(tables["pixels"])
+    pixels = len(tables["pixels"]) if tables else block.images * prod(block.sums(sliding))
     memory = {
         "bias": sliding.groups * common["filters_padded"],
         "window": block.images * prod(block.window(sliding)) * pitch,
         "sums": pixels * filters[0],
+        "zeros": filters[0],
     }
     arrays = {name: np.array(table, np.int64) for name, table in tables.items()}
     return placed(common | sizes | {"pixels_total": pixels}, arrays, memory, block, filters[1])

@@ -18,7 +18,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-LARGE_BYTES = 16 * 2**20
+LARGE_BYTES = 2**20
 """The C library keeps smaller buffers itself."""
 KEPT_BYTES = 256 * 2**20
 """More is never kept."""

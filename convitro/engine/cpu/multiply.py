@@ -45,50 +45,35 @@ def multiply(
     weights: Pointer,
     count: int,
     *,
-    steps: tuple[Number, Number],
-    lanes: int = 0,
+    step: Number,
     ahead: Callable[[Value], None] | None = None,
 ) -> None:
-    """sums[row][v] += numbers[row][i * steps[0]] * weights[i * steps[1] + v * lanes] for i below `count`.
+    """sums[row][v] += numbers[row][i] * weights[i * step + v * lanes] for i below `count`.
 
     Args:
         sums: the accumulators, rows x vectors.
-        numbers: one address for each row.
+        numbers: one address for each row; each number meets whole vectors of weights.
         weights: the vectors of the other side.
         count: how many products each accumulator gets; known when the kernel is written.
-        steps: how far numbers and weights advance from one product to the next.
-        lanes: 0 where one number of a row meets a whole vector of weights. Else a row has a number for each
-            lane, and so many products follow each other with those of the lanes around, before it advances.
+        step: how far the weights advance from one product to the next.
         ahead: written into the loop, once for `UNROLL` products: what to fetch early.
     """
     task, width = weights.kernel, sums[0][0].type.count
 
-    together = max(lanes, 1)
-    around = [[lane - lane % together + c for lane in range(width)] for c in range(together)]
-
-    def step(i: Number, u: int = 0) -> None:
-        """Products i + u on, all that meet the same numbers of a row."""
-        place = _times(i // together + u // together if together > 1 else i + u, steps[0])
-        runs = [weights[_times(i + (u + c), steps[1])] for c in range(together)]
-        vectors = [[run[v * width].load(width) for v in range(len(sums[0]))] for run in runs]
+    def product(i: Number) -> None:
+        run = weights[i * step]
+        vectors = [run[v * width].load(width) for v in range(len(sums[0]))]
         for row, start in zip(sums, numbers, strict=True):
-            shared = None if lanes else start[place].broadcast(width)
-            for v, total in enumerate(row):
-                number = shared or start[place][v * width].load(width)
-                for c in range(together):
-                    one = task.shuffle(number, around[c]) if together > 1 else number
-                    total.value = one.fma(vectors[c][v], total.value)
+            shared = start[i].broadcast(width)
+            for vector, total in zip(vectors, row, strict=True):
+                total.value = shared.fma(vector, total.value)
 
     whole = count - count % UNROLL if count > SHORT else 0
     if whole:
         with task.loop(0, whole, UNROLL) as i:
             if ahead is not None:
                 ahead(i)
-            for u in range(0, UNROLL, together):
-                step(i, u)
-    for rest in range(whole, count, together):
-        step(0, rest)
-
-
-def _times(i: Number, step: Number) -> Number:
-    return i * step if not isinstance(step, int) or step != 1 else i
+            for u in range(UNROLL):
+                product(i + u)
+    for rest in range(whole, count):
+        product(rest)

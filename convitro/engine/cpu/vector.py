@@ -138,6 +138,11 @@ class Value:
         """`yes` where this condition holds, else `no`."""
         return Value(self.kernel, self.kernel.builder.select(self.ir, yes.ir, yes.like(no).ir))
 
+    def choose_place(self, yes: Pointer, no: Pointer) -> Pointer:
+        """The same with addresses, of numbers of one type."""
+        address = self.kernel.builder.select(self.ir, yes.address, no.address)
+        return Pointer(self.kernel, address, no.element)
+
     def fma(self, factor: Number, addend: Value) -> Value:
         """self * factor + addend, rounded once where the processor can."""
         return self.kernel.call("llvm.fmuladd", addend.like(self), addend.like(factor), addend)
@@ -233,6 +238,11 @@ class Pointer:
         """Write a number or all lanes of a vector."""
         value = value if isinstance(value, Value) else self.kernel.constant(value, self.element)
         self.kernel.builder.store(value.ir, self.address, align=self.size_bytes)
+
+    def stream(self, value: Value) -> None:
+        """Write all lanes of a vector around the caches; the address is a multiple of the vector's size."""
+        store = self.kernel.builder.store(value.ir, self.address, align=value.type.count * self.size_bytes)
+        store.set_metadata("nontemporal", self.kernel.module.add_metadata([ir.IntType(32)(1)]))
 
     def store_first(self, value: Value, count: Value) -> None:
         """Write the first `count` lanes of a vector; nothing behind them is touched."""
@@ -347,6 +357,11 @@ class Kernel:
         lanes = f"v{kind.count}" if isinstance(kind, ir.VectorType) else ""
         function = self.intrinsic(f"{name}.{lanes}{_suffix(values[0].element)}", kind, [kind] * len(values))
         return Value(self, self.builder.call(function, [value.ir for value in values], fastmath=flags))
+
+    def fence(self) -> None:
+        """What was streamed is seen by other threads before anything that is written later."""
+        if self.isa.name != "neon":  # where such stores are ordered like all others
+            self.builder.call(self.intrinsic("llvm.x86.sse.sfence", ir.VoidType(), []), [])
 
     def variable(self, initial: Number) -> Variable:
         """A variable; a Python integer makes an index."""

@@ -182,7 +182,7 @@ def _multiply(
                 fetch(next_weights[place * in_line], SECOND)
 
     rows = [numbers[row * pitch] for row in range(tile.rows)]
-    multiply(held, rows, weights, length, steps=(1, filters), ahead=ahead)
+    multiply(held, rows, weights, length, step=filters, ahead=ahead)
     for row, variables in enumerate(held):
         for v, variable in enumerate(variables):
             products[row * step + v * lanes].store(variable.value)
