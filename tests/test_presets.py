@@ -196,6 +196,7 @@ def test_the_surrogate_gradient_is_the_papers(geometry: str, dtype: torch.dtype)
         torch.testing.assert_close(own.double(), one, **tolerance)
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's, of itself
 @pytest.mark.parametrize("name", ["adder", "euclid", "sharpened_cosine"])
 def test_a_traced_module_trains_as_it_does_untraced(name: str) -> None:
     parameters: dict[str, Any] = {"gradient": "adder"} if name == "adder" else {}
