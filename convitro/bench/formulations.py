@@ -27,6 +27,8 @@ class Formula:
         reduce: many numbers to one along an axis: the channels, or for a windowed one window and channels.
         combine: pixel and weight to a number; None where a window is a plain convolution.
         join: two results of `reduce` to one, for a windowed operator.
+        one_by_one: where channels can be taken in one after the other: what is made of a map, how two become
+            one, and what is made of the last one and the number of channels.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Formula:
     reduce: Reduce
     combine: Function | None = None
     join: Function | None = None
+    one_by_one: tuple[Callable[[Tensor], Tensor], Function, Callable[[Tensor, int], Tensor]] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Shape:
         windowed = formula.combine is not None
         forward, both = {
             "conv2d": (0, 0),
+            "channels": (3 * self.output_bytes, 2 * maps),
             "cdist": (patches, 2 * patches),
             "grouped": (2 * maps, 4 * maps),
             "unfold": (2 * products, 3 * products) if windowed else (patches + 2 * maps, 4 * maps),
@@ -99,16 +103,49 @@ def farthest(p: Tensor, axis: int) -> Tensor:
     return high.where(high >= -low, low)
 
 
+def same(p: Tensor, n: int = 0) -> Tensor:
+    """The item as it is."""
+    return p
+
+
 FORMULAS = (
     Formula("sum", PLAIN, {}, lambda p, axis: p.sum(axis)),
     Formula("mean", PLAIN, {"aggregation": "mean"}, lambda p, axis: p.mean(axis)),
-    Formula("max", SELECTING, {"aggregation": "max"}, lambda p, axis: p.amax(axis)),
-    Formula("min", SELECTING, {"aggregation": "min"}, lambda p, axis: p.amin(axis)),
-    Formula("maxabs", SELECTING, {"aggregation": "maxabs"}, farthest),
     Formula(
-        "norm", SELECTING, {"aggregation": "norm"}, lambda p, axis: torch.linalg.vector_norm(p, dim=axis)
+        "max",
+        SELECTING,
+        {"aggregation": "max"},
+        lambda p, axis: p.amax(axis),
+        one_by_one=(same, torch.maximum, same),
     ),
-    Formula("logsumexp", SMOOTH, {"aggregation": "logsumexp"}, lambda p, axis: torch.logsumexp(p, axis)),
+    Formula(
+        "min",
+        SELECTING,
+        {"aggregation": "min"},
+        lambda p, axis: p.amin(axis),
+        one_by_one=(same, torch.minimum, same),
+    ),
+    Formula(
+        "maxabs",
+        SELECTING,
+        {"aggregation": "maxabs"},
+        farthest,
+        one_by_one=(same, lambda p, q: q.where(q.abs() > p.abs(), p), same),
+    ),
+    Formula(
+        "norm",
+        SELECTING,
+        {"aggregation": "norm"},
+        lambda p, axis: torch.linalg.vector_norm(p, dim=axis),
+        one_by_one=(torch.square, torch.add, lambda p, n: p.sqrt()),
+    ),
+    Formula(
+        "logsumexp",
+        SMOOTH,
+        {"aggregation": "logsumexp"},
+        lambda p, axis: torch.logsumexp(p, axis),
+        one_by_one=(same, torch.logaddexp, same),
+    ),
     Formula(
         "softmax",
         SMOOTH,
@@ -120,6 +157,7 @@ FORMULAS = (
         SMOOTH,
         {"aggregation": "powermean(q=3.0)"},
         lambda p, axis: p.abs().pow(3).mean(axis).pow(1 / 3),
+        one_by_one=(lambda p: p.abs().pow(3), torch.add, lambda p, n: (p / n).pow(1 / 3)),
     ),
     Formula(
         "max-plus",
@@ -148,6 +186,8 @@ def formulations(formula: Formula) -> Iterator[tuple[str, Function]]:
         return
     if formula.combine is None:
         yield "grouped", lambda x, w: _grouped(formula, x, w)
+    if formula.one_by_one is not None:
+        yield "channels", lambda x, w: _taken_in(formula, x, w)
     yield "unfold", lambda x, w: _unfolded(formula, x, w)
     yield "shifts", lambda x, w: _shifted(formula, x, w)
     if formula.name == "L1":
@@ -160,6 +200,18 @@ def _grouped(formula: Formula, x: Tensor, w: Tensor) -> Tensor:
     apart = w.transpose(0, 1).reshape(channels * filters, 1, *w.shape[2:])
     maps = F.conv2d(x, apart, groups=channels).unflatten(1, (channels, filters))
     return formula.reduce(maps, 1)
+
+
+def _taken_in(formula: Formula, x: Tensor, w: Tensor) -> Tensor:
+    """One channel after the other, each a convolution of its own."""
+    assert formula.one_by_one is not None
+    begin, join, finish = formula.one_by_one
+    found: Tensor | None = None
+    for pixels, weights in zip(x.split(1, 1), w.split(1, 1), strict=True):
+        part = begin(F.conv2d(pixels, weights))
+        found = part if found is None else join(found, part)
+    assert found is not None
+    return finish(found, w.shape[1])
 
 
 def _unfolded(formula: Formula, x: Tensor, w: Tensor) -> Tensor:
