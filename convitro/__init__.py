@@ -24,18 +24,20 @@ from convitro.aggregation import (
 )
 
 if TYPE_CHECKING:
-    from convitro import functional
+    from convitro import functional, presets
     from convitro.anatomy import dissect, summary
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
+    from convitro.presets import PresetConv2d
     from convitro.sources import load
 
 __version__ = version("convitro")
 
-_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "sources")
+_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "presets", "sources")
 _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
+    "PresetConv2d": "convitro.presets",
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
@@ -55,6 +57,7 @@ __all__ = [
     "Min",
     "Norm",
     "PowerMean",
+    "PresetConv2d",
     "Product",
     "Softmax",
     "Std",
@@ -64,6 +67,7 @@ __all__ = [
     "functional",
     "load",
     "plan",
+    "presets",
     "register_aggregation",
     "summary",
 ]

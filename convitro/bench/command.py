@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from convitro.bench.run import Wanted
 
 SUITE = Annotated[
-    str, Option(metavar="NAMES", help="Of block, conv, train, overhead, compile; commas between.")
+    str,
+    Option(metavar="NAMES", help="Of block, conv, train, overhead, compile, aggregation; commas between."),
 ]
 AGAINST = Annotated[
     str, Option(metavar="NAMES", help="Peers, such as torch,onnxruntime. Default: all that are installed.")

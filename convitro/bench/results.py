@@ -11,7 +11,7 @@ from typing import Any
 from convitro.bench.measure import Timing
 from convitro.errors import LoadError
 
-OURS = "convitro"
+OURS, DIRECT_SUM = "convitro", "convitro, direct sum"
 FORMAT = 1
 
 
@@ -28,6 +28,9 @@ class Row:
         algorithm, plan: how ours did it, in a word and in full; empty where that was not asked.
         saved_bytes: by contender, what forward keeps for backward (training only).
         own_bytes: the same without the inputs of layers.
+        extra_bytes: by contender, what a call adds to the peak of a process, results included (aggregations
+            only).
+        output_bytes: the size of the output; 0 where that was not asked.
     """
 
     suite: str
@@ -41,6 +44,8 @@ class Row:
     plan: str = ""
     saved_bytes: dict[str, int] = field(default_factory=dict)
     own_bytes: dict[str, int] = field(default_factory=dict)
+    extra_bytes: dict[str, int] = field(default_factory=dict)
+    output_bytes: int = 0
 
     def ms(self, contender: str = OURS) -> float:
         """Median milliseconds of a contender; infinite where it was not timed."""
@@ -64,6 +69,14 @@ class Row:
     def share(self) -> float:
         """Part of the roofline that ours reaches; more than 1 where it does less than the direct work."""
         return self.least_ms / self.ms()
+
+    def over_sum(self) -> float:
+        """Our time over that of our plain sum on the same shape; NaN where that was not measured."""
+        return self.ms() / self.ms(DIRECT_SUM) if DIRECT_SUM in self.timings else float("nan")
+
+    def extra_mb(self) -> float:
+        """Megabytes that a call of ours adds to the peak; NaN where that was not measured."""
+        return self.extra_bytes[OURS] / 1e6 if OURS in self.extra_bytes else float("nan")
 
     def scaling(self) -> float:
         """How many times as fast as ours with one thread; NaN where that was not measured."""

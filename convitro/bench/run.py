@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import torch
 
+from convitro.bench.aggregation import measure_aggregation, problems
 from convitro.bench.inference import contenders_named, measure_layer
 from convitro.bench.layers import QUICK, SUITES, Layer
 from convitro.bench.machine import machine
@@ -18,7 +19,7 @@ from convitro.bench.training import BATCHES, measure_training
 from convitro.errors import ArgumentError
 from convitro.geometry import check_choice
 
-ALL_SUITES = (*SUITES, "train", "overhead", "compile")
+ALL_SUITES = (*SUITES, "train", "overhead", "compile", "aggregation")
 QUICK_S = 1.0
 
 
@@ -90,7 +91,15 @@ class Measurement:
 
     def __post_init__(self) -> None:
         self.layers = self.wanted.chosen()
-        self.steps = 2 + len(self.layers) + sum(suite not in SUITES for suite in self.wanted.suites)
+        wanted, there = self.wanted, "aggregation" in self.wanted.suites
+        self.aggregations = problems(wanted.layers, quick=wanted.quick) if there else []
+        if there and not self.layers and not self.aggregations:
+            raise ArgumentError(
+                f'bench: no operator contains "{wanted.layers}".',
+                expected="; ".join(problem.name for problem in problems("", quick=False)[::2]),
+            )
+        self.steps = 2 + len(self.layers) + sum(suite in self._others() for suite in wanted.suites)
+        self.steps += len(self.aggregations)
 
     def run(self) -> Run:
         """Measure everything; the number of threads is put back afterwards."""
@@ -115,6 +124,9 @@ class Measurement:
             if suite in wanted.suites:
                 self.tell(suite)
                 work()
+        for problem in self.aggregations:
+            self.tell(problem.name)
+            self.rows.append(measure_aggregation(problem, wanted.peers, wanted.threads, wanted.seconds))
         self.tell("roofline")
         limits = limits.best_of(roofline(wanted.threads))
         least = {layer.name: limits.least_s(layer.flops(), layer.size_bytes()) for _, layer in self.layers}

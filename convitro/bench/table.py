@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
@@ -17,7 +17,8 @@ from convitro.bench.targets import Verdict, verdicts
 WIDTH = 80
 NOTES = (
     "ratio: the best peer's time over ours. roofline: the direct algorithm's least time on this processor "
-    "over ours; Winograd does less work than the direct algorithm and may exceed 1."
+    "over ours; Winograd does less work than the direct algorithm and may exceed 1. / sum: our time over "
+    "that of our plain sum by the direct algorithm. MB: what a call of ours adds to the peak of memory."
 )
 
 
@@ -104,27 +105,37 @@ def number(value: float, unit: str = "") -> str:
 def _group(group: str, rows: Sequence[Row]) -> Table:
     table = Table(title=group, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), expand=False)
     heads: dict[str, Any] = {"layer": "left", "ours ms": "right", "best ms": "right", "best peer": "left"}
-    heads |= {"ratio": "right", "roofline": "right"}
+    beside = _beside(rows)
+    heads |= {"ratio": "right", **dict.fromkeys(beside, "right")}
     for head, justify in heads.items():
         table.add_column(head, justify=justify, no_wrap=True, overflow="ellipsis")
     for row in rows:
         best = row.best_peer()
         cells = (milliseconds(row.ms()), milliseconds(row.ms(best)), best or "-")
-        table.add_row(row.name, *cells, number(row.ratio(), "x"), number(row.share()))
+        table.add_row(row.name, *cells, number(row.ratio(), "x"), *(tell(row) for tell in beside.values()))
     return table
+
+
+def _beside(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
+    """The columns behind the ratio: what a row is compared with besides its peers."""
+    if any(row.output_bytes for row in rows):
+        return {"/ sum": lambda row: number(row.over_sum()), "MB": lambda row: number(row.extra_mb())}
+    return {"roofline": lambda row: number(row.share())}
 
 
 def _markdown_group(rows: Sequence[Row]) -> Iterator[str]:
     names = list(dict.fromkeys(name for row in rows for name in row.timings))
     names.sort(key=lambda name: not is_ours(name))
-    yield "| layer | " + " | ".join(names) + " | ratio | roofline |"
-    yield "|---|" + "--:|" * (len(names) + 2)
+    beside = _beside(rows)
+    yield "| layer | " + " | ".join([*names, "ratio", *beside]) + " |"
+    yield "|---|" + "--:|" * (len(names) + 1 + len(beside))
     for row in rows:
         cells = [milliseconds(row.ms(name)) for name in names]
         best = row.best_peer()
         cells = [f"*{cell}*" if name == best else cell for name, cell in zip(names, cells, strict=True)]
         ratio = f"**{number(row.ratio(), 'x')}**"
-        yield f"| {row.name}<br>{row.shape} | {' | '.join(cells)} | {ratio} | {number(row.share())} |"
+        cells += [ratio, *(tell(row) for tell in beside.values())]
+        yield f"| {row.name}<br>{row.shape} | {' | '.join(cells)} |"
 
 
 def _verdict(verdict: Verdict) -> str:

@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from convitro.bench.formulations import PLAIN, SELECTING, SMOOTH, WINDOWED
 from convitro.bench.layers import BLOCK_3X3, BLOCK_OTHER, CONV_3X3, CONV_OTHER
 from convitro.bench.results import Row, Run
 
 TRAINING, CALL = "training step", "call on a tiny input"
+FORWARD, FORWARD_BACKWARD = "aggregation forward", "aggregation forward and backward"
 SAVED_SHARE, SCALING, ROOFLINE_SHARE = 1 / 5, 1.85, 0.85
 
 
@@ -28,7 +30,15 @@ TARGETS = {
     CONV_OTHER: Target(each=1.0),
     TRAINING: Target(each=2.0),
     CALL: Target(each=1.0),
+    **{f"{FORWARD_BACKWARD}, {kind}": Target(each=20.0) for kind in (SELECTING, SMOOTH, WINDOWED)},
 }
+OVER_SUM = {
+    f"{FORWARD}, {kind}": most
+    for kind, most in ((PLAIN, 1.5), (SELECTING, 1.5), (SMOOTH, 3.0), (WINDOWED, 3.0))
+}
+"""How many times the direct sum's time an aggregation may take."""
+EXTRA_MB = 64.0
+"""By how much a call may raise the peak of memory beyond the size of its output."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Verdict:
 
 def verdicts(run: Run) -> list[Verdict]:
     """Every promise that this run can judge."""
-    return [*_speeds(run), *_threads(run), *_direct(run), *_memory(run), *_figures(run)]
+    return [*_speeds(run), *_threads(run), *_direct(run), *_memory(run), *_aggregations(run), *_figures(run)]
 
 
 def geometric_mean(numbers: Sequence[float]) -> float:
@@ -121,6 +131,25 @@ def _memory(run: Run) -> Iterator[Verdict]:
         if ours and theirs:
             name = f"saved besides the layers' inputs, {row.name}"
             yield Verdict(name, ours / theirs, SAVED_SHARE, at_most=True)
+
+
+def _aggregations(run: Run) -> Iterator[Verdict]:
+    for group, rows in run.groups().items():
+        compared = [row for row in rows if not math.isnan(row.over_sum())]
+        if group in OVER_SUM and compared:
+            worst = max(compared, key=Row.over_sum)
+            what = f"{group}, time over the direct sum's, most of {len(compared)} ({worst.name})"
+            yield Verdict(what, worst.over_sum(), OVER_SUM[group], at_most=True)
+    measured = [row for row in run.rows if row.output_bytes and row.extra_bytes]
+    if measured:
+        worst = max(measured, key=_beyond_mb)
+        direction = "forward and backward" if worst.group.startswith(FORWARD_BACKWARD) else "forward"
+        what = f"memory beyond the output, most of {len(measured)} ({worst.name}, {direction})"
+        yield Verdict(what, _beyond_mb(worst), EXTRA_MB, at_most=True, unit=" MB")
+
+
+def _beyond_mb(row: Row) -> float:
+    return row.extra_mb() - row.output_bytes / 1e6
 
 
 def _figures(run: Run) -> Iterator[Verdict]:
