@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import llvmlite.ir as ir
 
-from convitro.aggregation import Operator
+from convitro.aggregation import COMBINES, Operator
 from convitro.engine.cpu.finish import Epilogue
 from convitro.engine.cpu.isa import Isa, isa
 from convitro.engine.cpu.jit import Program
@@ -86,7 +86,9 @@ class Fold:
     def own(self) -> bool:
         """Whether all of its functions are Convitro's."""
         parts = (self.operator.window, self.operator.aggregation)
-        return all(type(part).__module__.startswith("convitro.aggregation") for part in parts)
+        return COMBINES.get(self.operator.combine.name) is self.operator.combine and all(
+            type(part).__module__.startswith("convitro.aggregation") for part in parts
+        )
 
     def extras(self) -> int:
         """How many numbers of a pixel are stored besides the result."""
