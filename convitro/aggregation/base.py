@@ -6,13 +6,14 @@ and nothing else, so that whatever offers these methods can run them: tensors he
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, ClassVar
 
 from convitro.aggregation.dual import Dual
-from convitro.errors import UnsupportedError
+from convitro.errors import ArgumentError, UnsupportedError
 
 Item = Any  # a torch.Tensor, or whatever has its operators and element-wise methods
 State = tuple[Item, ...]
@@ -96,6 +97,41 @@ class Aggregation(ABC):
     def reduce(self, items: Sequence[Item]) -> Item | None:
         """The result of a whole list at once, where `streams` is false; the same numbers as by steps."""
         return None
+
+    @property
+    def learnable(self) -> str:
+        """The name of the parameter that a layer can learn: the only field that is a `float`.
+
+        Raises:
+            ArgumentError: there is none, or several.
+
+        Example:
+            >>> from convitro import LogSumExp
+            >>> LogSumExp(beta=5.0).learnable
+            'beta'
+        """
+        parameters: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        found = [parameter.name for parameter in parameters if parameter.type in (float, "float")]
+        if len(found) != 1 or self.selects or self.separate or not self.streams:
+            raise ArgumentError(
+                f'aggregation="{self.spec}" has no parameter to learn.',
+                expected="an aggregation with one field of type `float`, whose result moves with it",
+                received=f"{len(found)} such fields" + (f": {', '.join(found)}" if found else ""),
+                hint='"logsumexp", "logmeanexp", "softmax", "powermean" and "norm" have one',
+            )
+        return found[0]
+
+    def with_parameter(self, value: Item) -> Aggregation:
+        """The same aggregation whose `learnable` parameter is an item, or anything else, unchecked.
+
+        Example:
+            >>> from convitro import LogSumExp
+            >>> LogSumExp().with_parameter("learned").spec
+            "logsumexp(beta='learned')"
+        """
+        twin = copy.copy(self)
+        object.__setattr__(twin, self.learnable, value)
+        return twin
 
     @property
     def spec(self) -> str:

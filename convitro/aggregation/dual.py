@@ -57,7 +57,14 @@ class Dual(TorchFunctions):
 
     def __pow__(self, exponent: Any) -> Dual:
         if isinstance(exponent, Dual):
-            return (exponent * self.log()).exp()
+            result = self.value**exponent.value
+            relative = _sum(
+                _product(exponent.tangent, self.value.log()),
+                _product(self.tangent, exponent.value / self.value),
+            )  # of zero every power stays what it is
+            return Dual(result, _guarded(_product(relative, result), self.value != 0))
+        if _is_zero(self.tangent):
+            return Dual(self.value**exponent)
         return self._mapped(self.value**exponent, exponent * self.value ** (exponent - 1))
 
     def __rpow__(self, base: Any) -> Dual:
@@ -85,10 +92,13 @@ class Dual(TorchFunctions):
 
     def where(self, condition: Item, other: Any) -> Dual:
         """This where the condition holds, else the other; so the derivatives."""
-        value, tangent = _parts(other)
-        like = self.value * 0
-        mine, theirs = (side + like for side in (self.tangent, tangent))
-        return Dual((self.value).where(condition, value), mine.where(condition, theirs))
+        (value, theirs), mine = _parts(other), self.tangent
+        result = self.value.where(condition, value)
+        if _is_zero(mine) and _is_zero(theirs):
+            return Dual(result)
+        if isinstance(mine, (int, float)):
+            mine = zero(result) + mine
+        return Dual(result, mine.where(condition, theirs))
 
     def maximum(self, other: Any) -> Dual:
         """The larger."""
@@ -100,8 +110,8 @@ class Dual(TorchFunctions):
 
     def clamp(self, min: Any = None, max: Any = None) -> Dual:
         """Within the bounds that are given."""
-        raised = self if min is None else self.where(self > min, min)
-        return raised if max is None else raised.where(raised < max, max)
+        raised = self if min is None else self.maximum(min)
+        return raised if max is None else raised.minimum(max)
 
     def abs(self) -> Dual:
         """Without its sign."""
@@ -132,7 +142,7 @@ class Dual(TorchFunctions):
     def exp(self) -> Dual:
         """e to its power."""
         result = self.value.exp()
-        return self._mapped(result, result)
+        return Dual(result, _guarded(_product(self.tangent, result), result != 0))  # -inf stays where it is
 
     def log(self) -> Dual:
         """Its natural logarithm."""
@@ -177,6 +187,16 @@ class Dual(TorchFunctions):
 
 def _parts(other: Any) -> tuple[Item, Item]:
     return (other.value, other.tangent) if isinstance(other, Dual) else (other, 0.0)
+
+
+def zero(like: Item) -> Item:
+    """Zeros, also where `like` is infinite or NaN."""
+    return like.where(like < like, 0.0)
+
+
+def _guarded(tangent: Item, holds: Item) -> Item:
+    """Zero where the condition does not hold, whatever was computed there."""
+    return tangent if _is_zero(tangent) else tangent.where(holds, 0.0)
 
 
 def _is_zero(tangent: Item) -> bool:

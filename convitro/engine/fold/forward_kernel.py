@@ -19,7 +19,18 @@ from convitro.engine.cpu.vector import BYTE, INDEX, POINTER, Kernel, Pointer, Va
 from convitro.engine.fold.item import Item
 from convitro.engine.fold.kernel import Cell, Fold, Tap, Weights, changes, fold_windows, write
 
-POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "extras", "winners")
+POINTERS = (
+    "input",
+    "weight",
+    "bias",
+    "output",
+    "switches",
+    "before",
+    "scratch",
+    "extras",
+    "winners",
+    "parameter",
+)
 SHORT = ir.IntType(16)
 
 
@@ -54,7 +65,11 @@ def _write(task: Task, fold: Fold) -> None:
                 to, more = sums[pixel * filters], extras[pixel * filters]
                 pointers = (window, starts, weights, biases, to, more, inside)
                 steps = (task.size("tap_row"), task.size("extra_room"))
-                task.builder.call(function, [*(p.address for p in pointers), *(s.ir for s in steps)])
+                arguments = [*(p.address for p in pointers), *(s.ir for s in steps)]
+                if fold.learned:
+                    first = block.group * task.size("filters_padded") + part * filters
+                    arguments.append(task.pointer("parameter")[first].address)
+                task.builder.call(function, arguments)
             store_results(task, fold.epilogue, sums, origin)
             if fold.saves:
                 _store_saved(task, fold, extras, origin)
@@ -81,6 +96,7 @@ class Tile:
 
     Attributes:
         states, winners: variables, rows x vectors; winners are whole numbers as real ones.
+        reductions: of the channels, one for each vector of filters, whose parameters may differ.
     """
 
     def __init__(self, inner: Kernel, fold: Fold, dtype: Any) -> None:
@@ -93,7 +109,14 @@ class Tile:
         starts = inner.argument(1, INDEX)
         self.starts = [starts[row].load() for row in range(fold.tile.rows)]
         self.zero = inner.zero(dtype)
-        first = (fold.window if fold.flat else fold.aggregation)(self.zero).init()
+        self.reductions = [
+            fold.aggregation(
+                self.zero,
+                inner.argument(9, dtype)[vector * self.lanes].load(self.lanes) if fold.learned else None,
+            )
+            for vector in range(fold.tile.vectors)
+        ]
+        first = (fold.window(self.zero) if fold.flat else self.reductions[0]).init()
         self.states = self._grid(lambda: [inner.variable(number) for number in first])
         self.winners = self._grid(lambda: inner.variable(self.zero))
         self.counts: list[Value] = []
@@ -171,7 +194,7 @@ class Tile:
             return
         item = self._item(row, window, masked=masked)
         before = [place.value for place in places]
-        after = fold.aggregation(self.zero).step(before, Item(item))
+        after = self.reductions[vector].step(before, Item(item))
         if fold.saves and fold.selects:
             winner: Variable = self.winners[row][vector]
             number = self.inner.broadcast(channel.cast(ir.IntType(32)).cast(self.dtype), self.lanes)
@@ -187,10 +210,11 @@ class Tile:
         return (count > 0.0).choose(reduction.finish(window, count), 0.0)
 
     def _finish(self) -> None:
-        fold, reduction = self.fold, self.fold.aggregation(self.zero)
+        fold = self.fold
         for row, cells in enumerate(self.states):
             for vector, places in enumerate(cells):
                 state, at = [place.value for place in places], (row * len(cells) + vector) * self.lanes
+                reduction = self.reductions[vector]
                 result = reduction.finish(state)
                 if fold.bias is not None:
                     self.sums[at].store(result + self.bias[vector * self.lanes].load(self.lanes))
@@ -206,7 +230,8 @@ class Tile:
 
 def tile_function(task: Task, fold: Fold) -> Any:
     """A function of its own, so that a tile has all registers for itself."""
-    inner = Kernel(task.module, "fold_tile", ["pointer"] * 7 + ["index"] * 2, task.isa)
+    arguments = ["pointer"] * 7 + ["index"] * 2 + ["pointer"] * fold.learned
+    inner = Kernel(task.module, "fold_tile", arguments, task.isa)
     inner.function.linkage = "internal"
     inner.function.attributes.add("noinline")
     Tile(inner, fold, task.dtype).write()
