@@ -377,6 +377,7 @@ def test_the_operator_keeps_the_rules_of_torch(spec: str, algorithm: str) -> Non
     torch.library.opcheck(torch.ops.convitro.aggregate.default, frozen)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # by torch itself
 def test_second_derivatives_and_forward_mode_are_refused() -> None:
     input, weight, parameter = problem("layer", 1.5)
     output = conv2d(input.detach(), weight.detach(), aggregation="norm", aggregation_parameter=parameter)

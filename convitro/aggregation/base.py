@@ -83,10 +83,13 @@ class Aggregation(ABC):
         """
         if self.selects:
             return (p == saved[0]) | (p != p)
-        state = saved[1:]
-        moved = self.step(tuple(map(Dual, state)), Dual(p, 1.0))
+        state, held = saved[1:], self
+        for name in self._numbers():
+            if not isinstance(getattr(self, name), (int, float)):  # learned: an item, which here stands still
+                held = held.with_parameter(Dual(getattr(self, name)))
+        moved = held.step(tuple(map(Dual, state)), Dual(p, 1.0))
         moves = [part.tangent if isinstance(part, Dual) else 0.0 for part in moved]
-        result = self.finish(tuple(map(Dual, state, moves)), n)
+        result = held.finish(tuple(map(Dual, state, moves)), Dual(n))
         return result.tangent if isinstance(result, Dual) else 0.0
 
     @property
@@ -110,8 +113,7 @@ class Aggregation(ABC):
             >>> LogSumExp(beta=5.0).learnable
             'beta'
         """
-        parameters: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
-        found = [parameter.name for parameter in parameters if parameter.type in (float, "float")]
+        found = self._numbers()
         if len(found) != 1 or self.selects or self.separate or not self.streams:
             raise ArgumentError(
                 f'aggregation="{self.spec}" has no parameter to learn.',
@@ -120,6 +122,11 @@ class Aggregation(ABC):
                 hint='"logsumexp", "logmeanexp", "softmax", "powermean" and "norm" have one',
             )
         return found[0]
+
+    def _numbers(self) -> list[str]:
+        """The names of the fields that are a `float`."""
+        parameters: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        return [parameter.name for parameter in parameters if parameter.type in (float, "float")]
 
     def with_parameter(self, value: Item) -> Aggregation:
         """The same aggregation whose `learnable` parameter is an item, or anything else, unchecked.

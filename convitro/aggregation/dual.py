@@ -41,7 +41,8 @@ class Dual(TorchFunctions):
     def __truediv__(self, other: Any) -> Dual:
         value, tangent = _parts(other)
         result = self.value / value
-        return Dual(result, _sum(_product(self.tangent, 1 / value), _product(tangent, -result / value)))
+        moved = _sum(self.tangent, _product(tangent, -result))
+        return Dual(result, 0.0 if _is_zero(moved) else moved / value)  # 1 / value might overflow
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -65,7 +66,7 @@ class Dual(TorchFunctions):
             return Dual(result, _guarded(_product(relative, result), self.value != 0))
         if _is_zero(self.tangent):
             return Dual(self.value**exponent)
-        return self._mapped(self.value**exponent, exponent * self.value ** (exponent - 1))
+        return self._steep(self.value**exponent, exponent * self.value ** (exponent - 1))
 
     def __rpow__(self, base: Any) -> Dual:
         return (self * math.log(base)).exp()
@@ -146,12 +147,12 @@ class Dual(TorchFunctions):
 
     def log(self) -> Dual:
         """Its natural logarithm."""
-        return self._mapped(self.value.log(), 1 / self.value)
+        return Dual(self.value.log(), 0.0 if _is_zero(self.tangent) else self.tangent / self.value)
 
     def sqrt(self) -> Dual:
         """Its square root."""
         result = self.value.sqrt()
-        return self._mapped(result, 0.5 / result)
+        return self._steep(result, 0.5 / result)
 
     def rsqrt(self) -> Dual:
         """One over its square root."""
@@ -174,6 +175,12 @@ class Dual(TorchFunctions):
 
     def _mapped(self, result: Item, slope: Item) -> Dual:
         return Dual(result, _product(self.tangent, slope))
+
+    def _steep(self, result: Item, slope: Item) -> Dual:
+        """The same where a slope may be infinite: what does not move does not move the result."""
+        tangent = _product(self.tangent, slope)
+        moves = self.tangent != 0
+        return Dual(result, tangent if isinstance(moves, bool) else _guarded(tangent, moves))
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
