@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convitro.aggregation import Aggregation
+from convitro.aggregation.verify import verify_learned
 from convitro.errors import DtypeError, ShapeError
 from convitro.geometry import ConvProblem
 
@@ -68,6 +69,8 @@ def check_tensors(problem: ConvProblem, input: Tensor, weight: Tensor, bias: Ten
 def check_parameter(aggregation: Aggregation, parameter: Any, weight: Tensor) -> None:
     """Raise unless the aggregation has a parameter that can be learned, and this tensor can be it."""
     name, filters = aggregation.learnable, weight.shape[0]
+    if not torch.compiler.is_compiling():
+        verify_learned(aggregation)
     if not isinstance(parameter, Tensor) or tuple(parameter.shape) not in ((), (filters,)):
         shape = tuple(parameter.shape) if isinstance(parameter, Tensor) else type(parameter).__name__
         raise ShapeError(

@@ -100,7 +100,7 @@ def conv2d(
         >>> length = conv2d(image, torch.ones(1, 2, 1, 1), aggregation="norm", aggregation_parameter=q)
         >>> length.backward()
         >>> round(length.item(), 3), round(q.grad.item(), 3)
-        (5.0, -0.818)
+        (5.0, -0.817)
     """
     if has_torch_function((input, weight, bias, aggregation_parameter)):
         return handle_torch_function(
