@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convitro.aggregation import Aggregation
+from convitro.aggregation.verify import verify_learned
 from convitro.errors import DtypeError, ShapeError
 from convitro.geometry import ConvProblem
 
@@ -61,6 +63,27 @@ def check_tensors(problem: ConvProblem, input: Tensor, weight: Tensor, bias: Ten
             expected=f"input of {weight.dtype}",
             received=f"input of {input.dtype}, weight of {weight.dtype}",
             hint=f"call `input.to({weight.dtype})`, or use torch.autocast",
+        )
+
+
+def check_parameter(aggregation: Aggregation, parameter: Any, weight: Tensor) -> None:
+    """Raise unless the aggregation has a parameter that can be learned, and this tensor can be it."""
+    name, filters = aggregation.learnable, weight.shape[0]
+    if not torch.compiler.is_compiling():
+        verify_learned(aggregation)
+    if not isinstance(parameter, Tensor) or tuple(parameter.shape) not in ((), (filters,)):
+        shape = tuple(parameter.shape) if isinstance(parameter, Tensor) else type(parameter).__name__
+        raise ShapeError(
+            "conv2d: `aggregation_parameter` does not fit `weight`.",
+            expected=f"a tensor () or ({filters},): one number for the layer, or one per filter",
+            received=f"{shape}",
+            hint=f'a fixed number is written aggregation="{aggregation.name}({name}=2.0)"',
+        )
+    if not parameter.is_floating_point() or parameter.device != weight.device:
+        raise DtypeError(
+            "conv2d: `aggregation_parameter` is of another kind than `weight`.",
+            expected=f"floating point on {weight.device}",
+            received=f"{parameter.dtype} on {parameter.device}",
         )
 
 

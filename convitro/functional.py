@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxtyping import Num, UInt8
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
@@ -39,6 +39,7 @@ def conv2d(
     window: str | Aggregation = "sum",
     combine: str = "multiply",
     padding_mode: str = "zeros",
+    aggregation_parameter: Float[Tensor, " *C_out"] | None = None,
     algorithm: str = "auto",
 ) -> Num[Tensor, "*N C_maps H_out W_out"]:
     """Slide each filter of `weight` over `input` and combine its partial maps.
@@ -57,6 +58,9 @@ def conv2d(
             size.
         combine: multiply, add, subtract, squared_difference, absolute_difference or minimum.
         padding_mode: zeros, reflect, replicate or circular.
+        aggregation_parameter: takes the place of the aggregation's own parameter (beta of logsumexp,
+            logmeanexp and softmax, q of powermean and norm, the only float of a class of one's own), and gets
+            a gradient like any tensor: one number (), or one for each filter (C_out,).
         algorithm: "auto", or one by name: "direct", "winograd" (square kernels of 2 to 5 rows, stride 1) and
             "depthwise" (one, two or four channels in a group, as many filters) are the engine's kernels for
             the CPU, "aten" is PyTorch's convolution, "reference" computes any operator.
@@ -89,11 +93,19 @@ def conv2d(
         tensor(40000.)
         >>> conv2d(image, torch.ones(1, 3, 2, 2), aggregation="none")[0, :, 0, 0]
         tensor([4.0000e+00, 4.0000e+02, 4.0000e+04])
+
+        A parameter that is learned; at q = 2 the norm becomes smaller as q grows:
+
+        >>> q, image = torch.tensor(2.0, requires_grad=True), torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1)
+        >>> length = conv2d(image, torch.ones(1, 2, 1, 1), aggregation="norm", aggregation_parameter=q)
+        >>> length.backward()
+        >>> round(length.item(), 3), round(q.grad.item(), 3)
+        (5.0, -0.817)
     """
-    if has_torch_function((input, weight, bias)):
+    if has_torch_function((input, weight, bias, aggregation_parameter)):
         return handle_torch_function(
             conv2d,
-            (input, weight, bias),
+            (input, weight, bias, aggregation_parameter),
             input,
             weight,
             bias,
@@ -105,10 +117,12 @@ def conv2d(
             window=window,
             combine=combine,
             padding_mode=padding_mode,
+            aggregation_parameter=aggregation_parameter,
             algorithm=algorithm,
         )
     layer = (stride, padding, dilation, groups, aggregation, window, combine, padding_mode)
-    return computed((layer, chosen_algorithm(algorithm), None), input, weight, bias)
+    arguments = (layer, chosen_algorithm(algorithm), None)
+    return computed(arguments, input, weight, bias, aggregation_parameter)
 
 
 def conv_block(
@@ -125,6 +139,7 @@ def conv_block(
     pool: int | tuple[int, int] | None = 2,
     pool_stride: int | tuple[int, int] | None = None,
     return_switches: bool = False,
+    aggregation_parameter: Float[Tensor, " *C_out"] | None = None,
     algorithm: str = "auto",
 ) -> (
     Num[Tensor, "*N C_maps H_pool W_pool"]
@@ -138,7 +153,7 @@ def conv_block(
         pool: size of the pooling window; None for no pooling.
         pool_stride: step of the pooling window; its size if None.
         return_switches: also return which pixel of each pooling window won.
-        algorithm: as for `conv2d`.
+        aggregation_parameter, algorithm: as for `conv2d`.
 
     Returns:
         The pooled maps; with `return_switches` also the switches: the row-major index of the winner inside
@@ -160,7 +175,9 @@ def conv_block(
         >>> maps.flatten().tolist(), switches.flatten().tolist()
         ([5.0, 7.0, 13.0, 15.0], [3, 3, 3, 3])
     """
-    if has_torch_function((input, weight, bias)):  # whoever watches functions sees the parts
+    if has_torch_function(
+        (input, weight, bias, aggregation_parameter)
+    ):  # whoever watches functions sees the parts
         maps = conv2d(
             input,
             weight,
@@ -170,14 +187,17 @@ def conv_block(
             dilation,
             groups,
             aggregation=aggregation,
+            aggregation_parameter=aggregation_parameter,
             algorithm=algorithm,
         )
         return _in_parts(maps, activation, pool, pool_stride, return_switches)
     layer = (stride, padding, dilation, groups, aggregation, "sum", "multiply", "zeros")
     arguments = (layer, chosen_algorithm(algorithm), (activation, pool, pool_stride))
+    parameter = aggregation_parameter
     if not return_switches:
-        return computed(arguments, input, weight, bias)
-    output, switches = compute(requested(weight, *arguments), input, weight, bias, switches=True)
+        return computed(arguments, input, weight, bias, parameter)
+    request = requested(weight, *arguments)
+    output, switches = compute(request, input, weight, bias, switches=True, parameter=parameter)
     return output, switches if pool is not None else None
 
 

@@ -37,6 +37,9 @@ class Conv2d(nn.Conv2d):
         aggregation: how the partial maps of a filter become one: a name of `convitro.aggregations()`, a spec
             such as "logsumexp(beta=5.0)", or an instance.
         window, combine: as for `convitro.functional.conv2d`.
+        learn: "layer" or "filter" makes the aggregation's parameter (beta of logsumexp, logmeanexp and
+            softmax, q of powermean and norm) an nn.Parameter, `aggregation_parameter`: one number, or one for
+            each filter. It begins with the aggregation's own value. None keeps it fixed.
 
     Shape: (N, C_in, H_in, W_in) -> (N, C_out, H_out, W_out), formulas as torch.nn.Conv2d; for "none" C_out *
         C_in/groups maps. N may be missing.
@@ -53,7 +56,16 @@ class Conv2d(nn.Conv2d):
         torch.Size([1, 8, 32, 32])
         >>> layer
         Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), aggregation=max)
+
+        Between mean and maximum, wherever learning takes it:
+
+        >>> layer = Conv2d(3, 2, kernel_size=3, aggregation="softmax(beta=0.5)", learn="filter")
+        >>> layer.aggregation_parameter
+        Parameter containing:
+        tensor([0.5000, 0.5000], requires_grad=True)
     """
+
+    aggregation_parameter: nn.Parameter | None
 
     def __init__(
         self,
@@ -72,6 +84,7 @@ class Conv2d(nn.Conv2d):
         aggregation: str | Aggregation = "sum",
         window: str | Aggregation = "sum",
         combine: str = "multiply",
+        learn: str | None = None,
     ) -> None:
         check_channels(in_channels, out_channels, groups)
         kernel = integer_pair(kernel_size, "Conv2d: `kernel_size`", least=1)
@@ -97,15 +110,17 @@ class Conv2d(nn.Conv2d):
             device,
             dtype,
         )
-        self._adopt(aggregation, window, combine)
+        self._adopt(aggregation, window, combine, learn)
 
     @classmethod
-    def from_conv2d(cls, conv: nn.Conv2d, aggregation: str | Aggregation = "sum") -> Conv2d:
+    def from_conv2d(
+        cls, conv: nn.Conv2d, aggregation: str | Aggregation = "sum", *, learn: str | None = None
+    ) -> Conv2d:
         """The same layer under another aggregation. It shares the parameters, it does not copy them.
 
         Args:
             conv: any torch.nn.Conv2d.
-            aggregation: as for the constructor.
+            aggregation, learn: as for the constructor.
 
         Example:
             >>> torch_layer = nn.Conv2d(3, 8, 3)
@@ -123,12 +138,25 @@ class Conv2d(nn.Conv2d):
         skipped = ("_parameters", "_buffers", "_modules")
         layer.__dict__.update({key: value for key, value in conv.__dict__.items() if key not in skipped})
         layer._parameters = dict(conv._parameters)
-        layer._adopt(aggregation, getattr(conv, "window", "sum"), getattr(conv, "combine", "multiply"))
+        layer._adopt(aggregation, getattr(conv, "window", "sum"), getattr(conv, "combine", "multiply"), learn)
         return layer
 
-    def _adopt(self, aggregation: Any, window: Any, combine: Any) -> None:
+    def _adopt(self, aggregation: Any, window: Any, combine: Any, learn: str | None) -> None:
         chosen = operator(aggregation, window, combine)
         self.aggregation, self.window, self.combine = chosen.aggregation, chosen.window, chosen.combine.name
+        self.register_parameter("aggregation_parameter", None)
+        if learn is not None:
+            check_choice(learn, ("layer", "filter"), "Conv2d: unknown `learn`.")
+            value = getattr(chosen.aggregation, chosen.aggregation.learnable)
+            shape = () if learn == "layer" else (self.out_channels,)
+            self.aggregation_parameter = nn.Parameter(self.weight.new_full(shape, value))
+
+    def reset_parameters(self) -> None:
+        """Weight and bias as torch.nn.Conv2d's; a learned parameter becomes the aggregation's own value."""
+        super().reset_parameters()
+        learned: nn.Parameter | None = getattr(self, "aggregation_parameter", None)
+        if learned is not None:
+            nn.init.constant_(learned, getattr(self.aggregation, self.aggregation.learnable))
 
     def forward(self, input: Tensor) -> Tensor:
         """The layer's maps, see the class."""
@@ -144,6 +172,7 @@ class Conv2d(nn.Conv2d):
             window=self.window,
             combine=self.combine,
             padding_mode=self.padding_mode,
+            aggregation_parameter=self.aggregation_parameter,
         )
 
     def described(self) -> tuple[BlockProblem, Operator]:
@@ -162,13 +191,23 @@ class Conv2d(nn.Conv2d):
         """torch.nn.Conv2d's, and what differs from it."""
         named = {"aggregation": (self.aggregation.spec, "sum"), "window": (self.window.spec, "sum")}
         named["combine"] = (self.combine, "multiply")
+        named["learn"] = (str(self.learn), "None")
         return super().extra_repr() + "".join(
             f", {name}={value}" for name, (value, usual) in named.items() if value != usual
         )
 
+    @property
+    def learn(self) -> str | None:
+        """Whether the aggregation's parameter is learned: "layer", "filter" or None."""
+        learned = self.aggregation_parameter
+        return None if learned is None else "filter" if learned.dim() else "layer"
+
     def _choices(self) -> dict[str, str]:
         """What torch.nn.Conv2d does not have, as it stands in the metadata of a state dict."""
-        return {"aggregation": self.aggregation.spec, "window": self.window.spec, "combine": self.combine}
+        aggregation = self.aggregation
+        if self.learn:  # its value is among the parameters
+            aggregation = aggregation.with_parameter("learned")
+        return {"aggregation": aggregation.spec, "window": self.window.spec, "combine": self.combine}
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -198,7 +237,7 @@ class ConvBlock(nn.Module):
     """Convolution, bias, activation and max-pool. Its children are real modules, so tools and hooks see them.
 
     Args:
-        in_channels … bias, aggregation: as for `Conv2d`.
+        in_channels … bias, aggregation, learn: as for `Conv2d`.
         activation: relu, leaky_relu, silu, gelu, sigmoid, tanh or none.
         pool: size of the pooling window, None for no pooling.
         pool_stride: step of the pooling window; its size if None.
@@ -231,6 +270,7 @@ class ConvBlock(nn.Module):
         activation: str = "relu",
         pool: int | tuple[int, int] | None = 2,
         pool_stride: int | tuple[int, int] | None = None,
+        learn: str | None = None,
     ) -> None:
         check_choice(activation, tuple(ACTIVATIONS), "ConvBlock: unknown activation.")
         super().__init__()
@@ -244,6 +284,7 @@ class ConvBlock(nn.Module):
             groups,
             bias,
             aggregation=aggregation,
+            learn=learn,
         )
         self.activation = ACTIVATIONS[activation]()
         self._name, self._activation = activation, repr(self.activation)
@@ -272,6 +313,7 @@ class ConvBlock(nn.Module):
             activation=self._name,
             pool=pool.kernel_size if isinstance(pool, nn.MaxPool2d) else None,
             pool_stride=pool.stride if isinstance(pool, nn.MaxPool2d) else None,
+            aggregation_parameter=conv.aggregation_parameter,
         )
 
     def described(self) -> tuple[BlockProblem, Operator]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from convitro.aggregation import Aggregation, Operator
 from convitro.aggregation.base import State
+from convitro.aggregation.learned import WithTangent
 from convitro.geometry import ConvProblem
 
 SCRATCH_BYTES = 64 * 2**20
@@ -48,7 +49,14 @@ class Layer:
         W_out).
     """
 
-    def __init__(self, problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor) -> None:
+    def __init__(
+        self,
+        problem: ConvProblem,
+        operator: Operator,
+        input: Tensor,
+        weight: Tensor,
+        parameter: Tensor | None = None,
+    ) -> None:
         self.problem, self.operator = problem, operator
         self.input = input.unflatten(1, (problem.groups, problem.channels_per_filter))
         self.weight = weight.unflatten(0, (problem.groups, problem.out_channels // problem.groups))
@@ -56,6 +64,25 @@ class Layer:
         self.output_size = problem.output_size(self.height, self.width)
         self.dtype = accumulation_dtype(input.dtype)
         self.count = torch.tensor(float(problem.channels_per_filter), dtype=self.dtype, device=input.device)
+        self.parameter = None
+        if parameter is not None:  # (G, C_out/G, 1, 1)
+            spread = parameter.to(self.dtype).expand(problem.out_channels)
+            self.parameter = spread.reshape(*self.weight.shape[:2], 1, 1)
+
+    def aggregation(self, block: Block, *, tangent: bool = False, axes: int = 4) -> Aggregation:
+        """The aggregation of the channels; where its parameter is learned, with that of every filter.
+
+        Args:
+            block: whose filters.
+            tangent: whether the derivative by the parameter is carried along.
+            axes: of the items: 4 for (G, O, rows, columns), 5 if an axis of channels is in between.
+        """
+        aggregation = self.operator.aggregation
+        if self.parameter is None:
+            return aggregation
+        parameter = self.parameter[block.groups, block.filters]
+        parameter = parameter if axes == 4 else parameter.unsqueeze(1)
+        return WithTangent(aggregation, parameter) if tangent else aggregation.with_parameter(parameter)
 
     def result_shape(self) -> tuple[int, ...]:
         """(N, G, C_out/G, H_out, W_out)."""
@@ -115,7 +142,14 @@ class Layer:
 
 
 def forward(
-    problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor, *, save: bool = False
+    problem: ConvProblem,
+    operator: Operator,
+    input: Tensor,
+    weight: Tensor,
+    parameter: Tensor | None = None,
+    *,
+    save: bool = False,
+    tangent: bool = False,
 ) -> list[Tensor]:
     """The layer's result without bias and, for backward, the extra numbers that its slope needs.
 
@@ -124,7 +158,9 @@ def forward(
         operator: combine, window and aggregation (any but "none").
         input: (N, C_in, H, W), floating point, any memory format, any device.
         weight: (C_out, C_in/groups, KH, KW).
+        parameter: of the aggregation in place of its own: one number, or one for each filter.
         save: whether to return the extra numbers too.
+        tangent: whether the last of them is the derivative of the result by the parameter.
 
     Returns:
         [result, *extra], each (N, C_out, H_out, W_out): float32 for inputs of 16 bits, else the input's
@@ -135,11 +171,11 @@ def forward(
 
     Source: own.
     """
-    layer = Layer(problem, operator, input, weight)
+    layer = Layer(problem, operator, input, weight, parameter)
     blocks, channel_runs = layer.blocks()
     results: list[Tensor] = []
     for block in blocks:
-        for index, values in enumerate(aggregated(layer, block, channel_runs, save=save)):
+        for index, values in enumerate(aggregated(layer, block, channel_runs, save=save, tangent=tangent)):
             if index == len(results):
                 results.append(values.new_empty(layer.result_shape()))
             results[index][block.output] = values
@@ -152,14 +188,16 @@ def backward(
     tensors: tuple[Tensor, Tensor, Tensor],
     saved: Sequence[Tensor],
     needs: tuple[bool, bool],
+    parameter: Tensor | None = None,
 ) -> Gradients:
     """The gradients of `forward`: every partial map is computed again and weighed with its slope.
 
     Args:
         problem, operator: as for `forward`.
         tensors: gradient of the result (N, C_out, H_out, W_out), input, weight.
-        saved: what `forward(..., save=True)` returned.
+        saved: what `forward(..., save=True)` returned, without the derivative by the parameter.
         needs: whether the gradient of the input, and that of the weight, is asked for.
+        parameter: as for `forward`.
 
     Returns:
         Both gradients in the dtype of the accumulation, None where not asked for.
@@ -167,7 +205,7 @@ def backward(
     Source: own; see `Aggregation.slope`.
     """
     output_gradient, input, weight = tensors
-    layer = Layer(problem, operator, input, weight)
+    layer = Layer(problem, operator, input, weight, parameter)
     blocks, channel_runs = layer.blocks()
     parts = [tensor.unflatten(1, layer.weight.shape[:2]) for tensor in (output_gradient, *saved)]
     input_gradient = torch.zeros_like(layer.input, dtype=layer.dtype) if needs[0] else None
@@ -209,9 +247,11 @@ def convolved(problem: ConvProblem, patches: Tensor, kernels: Tensor) -> Tensor:
     return maps.unflatten(1, (*patches.shape[1:3], kernels.shape[1]))
 
 
-def aggregated(layer: Layer, block: Block, channel_runs: list[slice], *, save: bool) -> tuple[Tensor, ...]:
+def aggregated(
+    layer: Layer, block: Block, channel_runs: list[slice], *, save: bool, tangent: bool = False
+) -> tuple[Tensor, ...]:
     """The maps of a block folded over the channels: the result, and the extra numbers if asked for."""
-    aggregation = layer.operator.aggregation
+    aggregation = layer.aggregation(block, tangent=tangent)
     maps = (item for channels in channel_runs for item in partial_maps(layer, block, channels).unbind(2))
     if not aggregation.streams and (whole := aggregation.reduce(list(maps))) is not None:
         return (whole,)
@@ -280,7 +320,7 @@ class MapGradient:
         return self._through_windows(windows, self._of_maps(windows.result, upstream, results, taken))
 
     def _of_maps(self, maps: Tensor, upstream: Tensor, results: tuple[Tensor, ...], taken: Tensor) -> Tensor:
-        aggregation = self.layer.operator.aggregation
+        aggregation = self.layer.aggregation(self.block, axes=5)
         slope = aggregation.slope(maps, tuple(part.unsqueeze(2) for part in results), self.layer.count)
         if aggregation.selects:
             slope = torch.stack([first(item, taken) for item in slope.unbind(2)], 2)

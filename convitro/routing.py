@@ -15,7 +15,7 @@ import convitro.engine.aten as aten
 import convitro.engine.fold.execute as fold
 import convitro.ops.block as blocks
 from convitro.aggregation import Operator, Sum, operator
-from convitro.checks import autocasts, check_tensors, check_window, padded
+from convitro.checks import autocasts, check_parameter, check_tensors, check_window, padded
 from convitro.engine.choice import ALGORITHMS, engine_reasons
 from convitro.engine.cpu.finish import CLOSED
 from convitro.errors import DtypeError, UnsupportedError
@@ -41,11 +41,13 @@ class Request:
         block: its geometry, activation and pooling.
         operator: how it combines, and reduces windows and channels.
         algorithm: one of `ALGORITHMS`.
+        parameter: of the aggregation, where it is learned.
     """
 
     block: BlockProblem
     operator: Operator
     algorithm: str
+    parameter: Tensor | None = None
 
 
 @contextmanager
@@ -122,13 +124,22 @@ def checked_block(problem: ConvProblem, activation: str, pool: Any, pool_stride:
     return BlockProblem(problem, activation, window, step)
 
 
-def computed(arguments: tuple[Any, ...], input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def computed(
+    arguments: tuple[Any, ...],
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    parameter: Tensor | None = None,
+) -> Tensor:
     """The maps of a layer: the short way if this very call was made before, else with all checks.
 
     Args:
         arguments: what `requested` takes after the weight.
         input, weight, bias: tensors that were not checked yet.
+        parameter: of the aggregation, where it is learned; such a layer has no short way.
     """
+    if parameter is not None:
+        return compute(requested(weight, *arguments), input, weight, bias, parameter=parameter).output
     output = shortcut(arguments, input, weight, bias)
     if output is None:
         request = requested(weight, *arguments)
@@ -140,7 +151,13 @@ def computed(arguments: tuple[Any, ...], input: Tensor, weight: Tensor, bias: Te
 
 
 def compute(
-    request: Request, input: Tensor, weight: Tensor, bias: Tensor | None, *, switches: bool = False
+    request: Request,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    switches: bool = False,
+    parameter: Tensor | None = None,
 ) -> Computed:
     """The layer's maps by whatever serves them best.
 
@@ -148,9 +165,13 @@ def compute(
         request: the layer.
         input, weight, bias: tensors that were not checked yet.
         switches: whether to return the switches of a block, too.
+        parameter: of the aggregation, where it is learned.
     """
     block, chosen = request.block, request.operator
     check_tensors(block.conv, input, weight, bias)
+    if parameter is not None:
+        check_parameter(chosen.aggregation, parameter, weight)
+        request = replace(request, parameter=parameter)
     check_window(
         block.pool,
         block.conv.output_size(*input.shape[-2:]),
@@ -200,11 +221,11 @@ def _routed(request: Request, tensors: tuple[Tensor, Tensor, Tensor | None], swi
     if algorithm == "fold" or (refused and algorithm == "auto"):
         unfit = fold.fold_reasons(block, chosen, input, weight, bias)
         if not unfit:
-            return _folded(block, chosen, tensors, switches)
+            return _folded(request, tensors, switches)
         if algorithm == "fold":
             raise _unsupported(algorithm, unfit)
     if refused or algorithm == "reference":
-        return _finished(block, _by_item(block.conv, chosen, tensors, "reference"), switches)
+        return _finished(block, _by_item(request, tensors, "reference"), switches)
     if chosen.aggregation.name == "mean":
         weight = weight / block.conv.channels_per_filter
     if algorithm != "aten":
@@ -231,34 +252,29 @@ def _finished(block: BlockProblem, maps: Tensor, switches: bool) -> Computed:
     return Computed(*aten.finish(block, maps, switches=switches))
 
 
-def _folded(
-    block: BlockProblem, chosen: Operator, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool
-) -> Computed:
+def _folded(request: Request, tensors: tuple[Tensor, Tensor, Tensor | None], switches: bool) -> Computed:
     """By the fused kernels: all of the block in one pass, or its maps alone where a gradient is wanted."""
-    wanted = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    if wanted or torch.compiler.is_compiling() or blocks.watched(*tensors):
-        return _finished(block, _by_item(block.conv, chosen, tensors, "fold"), switches)
-    found = fold.forward(block, chosen, tensors, switches=switches and block.pools)
+    block, parameter, learned = request.block, request.parameter, (*tensors, request.parameter)
+    wanted = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in learned)
+    if wanted or torch.compiler.is_compiling() or blocks.watched(*learned):
+        return _finished(block, _by_item(request, tensors, "fold"), switches)
+    pools = switches and block.pools
+    found = fold.forward(block, request.operator, tensors, switches=pools, parameter=parameter)
     if switches and not block.pools:
         return Computed(found.output, torch.zeros_like(found.output, dtype=torch.uint8))
     return _opened(found.output, found.switches) if switches else Computed(found.output, None)
 
 
-def _by_item(
-    problem: ConvProblem,
-    chosen: Operator,
-    tensors: tuple[Tensor, Tensor, Tensor | None],
-    algorithm: str,
-) -> Tensor:
+def _by_item(request: Request, tensors: tuple[Tensor, Tensor, Tensor | None], algorithm: str) -> Tensor:
     """The maps as a differentiable operator, and the bias."""
-    input, weight, bias = tensors
+    (input, weight, bias), chosen = tensors, request.operator
     if not input.dtype.is_floating_point:
         raise DtypeError(
             f"conv2d: {chosen.aggregation} needs floating point.",
             expected="float16, bfloat16, float32 or float64",
             received=str(input.dtype),
         )
-    result = aggregate(problem, chosen, input, weight, algorithm)
+    result = aggregate(request.block.conv, chosen, input, weight, algorithm, request.parameter)
     if bias is not None:
         result = result + bias.to(result.dtype)[:, None, None]
     return result.to(input.dtype)

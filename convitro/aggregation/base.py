@@ -6,13 +6,14 @@ and nothing else, so that whatever offers these methods can run them: tensors he
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, ClassVar
 
 from convitro.aggregation.dual import Dual
-from convitro.errors import UnsupportedError
+from convitro.errors import ArgumentError, UnsupportedError
 
 Item = Any  # a torch.Tensor, or whatever has its operators and element-wise methods
 State = tuple[Item, ...]
@@ -82,10 +83,13 @@ class Aggregation(ABC):
         """
         if self.selects:
             return (p == saved[0]) | (p != p)
-        state = saved[1:]
-        moved = self.step(tuple(map(Dual, state)), Dual(p, 1.0))
+        state, held = saved[1:], self
+        for name in self._numbers():
+            if not isinstance(getattr(self, name), (int, float)):  # learned: an item, which here stands still
+                held = held.with_parameter(Dual(getattr(self, name)))
+        moved = held.step(tuple(map(Dual, state)), Dual(p, 1.0))
         moves = [part.tangent if isinstance(part, Dual) else 0.0 for part in moved]
-        result = self.finish(tuple(map(Dual, state, moves)), n)
+        result = held.finish(tuple(map(Dual, state, moves)), Dual(n))
         return result.tangent if isinstance(result, Dual) else 0.0
 
     @property
@@ -96,6 +100,45 @@ class Aggregation(ABC):
     def reduce(self, items: Sequence[Item]) -> Item | None:
         """The result of a whole list at once, where `streams` is false; the same numbers as by steps."""
         return None
+
+    @property
+    def learnable(self) -> str:
+        """The name of the parameter that a layer can learn: the only field that is a `float`.
+
+        Raises:
+            ArgumentError: there is none, or several.
+
+        Example:
+            >>> from convitro import LogSumExp
+            >>> LogSumExp(beta=5.0).learnable
+            'beta'
+        """
+        found = self._numbers()
+        if len(found) != 1 or self.selects or self.separate or not self.streams:
+            raise ArgumentError(
+                f'aggregation="{self.spec}" has no parameter to learn.',
+                expected="an aggregation with one field of type `float`, whose result moves with it",
+                received=f"{len(found)} such fields" + (f": {', '.join(found)}" if found else ""),
+                hint='"logsumexp", "logmeanexp", "softmax", "powermean" and "norm" have one',
+            )
+        return found[0]
+
+    def _numbers(self) -> list[str]:
+        """The names of the fields that are a `float`."""
+        parameters: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        return [parameter.name for parameter in parameters if parameter.type in (float, "float")]
+
+    def with_parameter(self, value: Item) -> Aggregation:
+        """The same aggregation whose `learnable` parameter is an item, or anything else, unchecked.
+
+        Example:
+            >>> from convitro import LogSumExp
+            >>> LogSumExp().with_parameter("learned").spec
+            "logsumexp(beta='learned')"
+        """
+        twin = copy.copy(self)
+        object.__setattr__(twin, self.learnable, value)
+        return twin
 
     @property
     def spec(self) -> str:

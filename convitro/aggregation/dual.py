@@ -41,7 +41,8 @@ class Dual(TorchFunctions):
     def __truediv__(self, other: Any) -> Dual:
         value, tangent = _parts(other)
         result = self.value / value
-        return Dual(result, _sum(_product(self.tangent, 1 / value), _product(tangent, -result / value)))
+        moved = _sum(self.tangent, _product(tangent, -result))
+        return Dual(result, 0.0 if _is_zero(moved) else moved / value)  # 1 / value might overflow
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -57,8 +58,15 @@ class Dual(TorchFunctions):
 
     def __pow__(self, exponent: Any) -> Dual:
         if isinstance(exponent, Dual):
-            return (exponent * self.log()).exp()
-        return self._mapped(self.value**exponent, exponent * self.value ** (exponent - 1))
+            result = self.value**exponent.value
+            relative = _sum(
+                _product(exponent.tangent, self.value.log()),
+                _product(self.tangent, exponent.value / self.value),
+            )  # of zero every power stays what it is
+            return Dual(result, _guarded(_product(relative, result), self.value != 0))
+        if _is_zero(self.tangent):
+            return Dual(self.value**exponent)
+        return self._steep(self.value**exponent, exponent * self.value ** (exponent - 1))
 
     def __rpow__(self, base: Any) -> Dual:
         return (self * math.log(base)).exp()
@@ -85,9 +93,13 @@ class Dual(TorchFunctions):
 
     def where(self, condition: Item, other: Any) -> Dual:
         """This where the condition holds, else the other; so the derivatives."""
-        value, tangent = _parts(other)
-        mine = _full(self.value, self.tangent)
-        return Dual(self.value.where(condition, value), mine.where(condition, tangent))
+        (value, theirs), mine = _parts(other), self.tangent
+        result = self.value.where(condition, value)
+        if _is_zero(mine) and _is_zero(theirs):
+            return Dual(result)
+        if isinstance(mine, (int, float)):
+            mine = zero(result) + mine
+        return Dual(result, mine.where(condition, theirs))
 
     def maximum(self, other: Any) -> Dual:
         """The larger."""
@@ -99,8 +111,8 @@ class Dual(TorchFunctions):
 
     def clamp(self, min: Any = None, max: Any = None) -> Dual:
         """Within the bounds that are given."""
-        raised = self if min is None else self.where(self > min, min)
-        return raised if max is None else raised.where(raised < max, max)
+        raised = self if min is None else self.maximum(min)
+        return raised if max is None else raised.minimum(max)
 
     def abs(self) -> Dual:
         """Without its sign."""
@@ -131,16 +143,16 @@ class Dual(TorchFunctions):
     def exp(self) -> Dual:
         """e to its power."""
         result = self.value.exp()
-        return self._mapped(result, result)
+        return Dual(result, _guarded(_product(self.tangent, result), result != 0))  # -inf stays where it is
 
     def log(self) -> Dual:
         """Its natural logarithm."""
-        return self._mapped(self.value.log(), 1 / self.value)
+        return Dual(self.value.log(), 0.0 if _is_zero(self.tangent) else self.tangent / self.value)
 
     def sqrt(self) -> Dual:
         """Its square root."""
         result = self.value.sqrt()
-        return self._mapped(result, 0.5 / result)
+        return self._steep(result, 0.5 / result)
 
     def rsqrt(self) -> Dual:
         """One over its square root."""
@@ -196,6 +208,12 @@ class Dual(TorchFunctions):
     def _mapped(self, result: Item, slope: Item) -> Dual:
         return Dual(result, _product(self.tangent, slope))
 
+    def _steep(self, result: Item, slope: Item) -> Dual:
+        """The same where a slope may be infinite: what does not move does not move the result."""
+        tangent = _product(self.tangent, slope)
+        moves = self.tangent != 0
+        return Dual(result, tangent if isinstance(moves, bool) else _guarded(tangent, moves))
+
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -210,11 +228,14 @@ def _parts(other: Any) -> tuple[Item, Item]:
     return (other.value, other.tangent) if isinstance(other, Dual) else (other, 0.0)
 
 
-def _full(like: Item, number: Item) -> Item:
-    """A number in all places of an item."""
-    if isinstance(number, (int, float)):
-        return like.where(like < like, number)
-    return number
+def zero(like: Item) -> Item:
+    """Zeros, also where `like` is infinite or NaN."""
+    return like.where(like < like, 0.0)
+
+
+def _guarded(tangent: Item, holds: Item) -> Item:
+    """Zero where the condition does not hold, whatever was computed there."""
+    return tangent if _is_zero(tangent) else tangent.where(holds, 0.0)
 
 
 def _is_zero(tangent: Item) -> bool:

@@ -22,6 +22,11 @@ def checked_number(
     return float(value)
 
 
+def fixed(value: Item, *numbers: float) -> bool:
+    """Whether a parameter is one of these numbers; never while it is learned, and differs by filter."""
+    return isinstance(value, (int, float)) and value in numbers
+
+
 def finite_or_zero(x: Item) -> Item:
     """x, or 0 where it is infinite: a shift that never makes inf - inf."""
     return x.where(x.abs() != INFINITY, 0.0)

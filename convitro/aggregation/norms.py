@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from convitro.aggregation.base import Aggregation, Item, State
-from convitro.aggregation.guards import INFINITY, checked_number
+from convitro.aggregation.guards import INFINITY, checked_number, fixed
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,18 @@ class Norm(Aggregation):
         object.__setattr__(self, "q", checked_number(self.name, "q", self.q, positive=True))
 
     def init(self, n: int) -> tuple[float, ...]:
-        return (0.0,) * {1.0: 1, 2.0: 3}.get(self.q, 2)
+        return (0.0,) * (1 if fixed(self.q, 1) else 3 if fixed(self.q, 2) else 2)
 
     def step(self, state: State, p: Item) -> State:
-        if self.q == 1:
+        if fixed(self.q, 1):
             return (state[0] + p.abs(),)
-        if self.q == 2:
+        if fixed(self.q, 2):
             scaled = (p, p * SCALES[number_name(p)].down, p * SCALES[number_name(p)].up)
             return tuple(total + item * item for total, item in zip(state, scaled, strict=True))
         return self.merge(state, (p.abs(), 1.0))
 
     def merge(self, s: State, t: State) -> State:
-        if self.q in (1, 2):
+        if fixed(self.q, 1, 2):
             return tuple(mine + theirs for mine, theirs in zip(s, t, strict=True))
         top = s[0].maximum(t[0])
         scale = 1 / top.clamp(min=SCALES[number_name(top)].least).where(top != INFINITY, 1.0)
@@ -46,9 +46,9 @@ class Norm(Aggregation):
 
     def _root(self, state: State, n: Item) -> Item:
         """The q-th root of the sum of the powers divided by n."""
-        if self.q == 1:
+        if fixed(self.q, 1):
             return state[0] / n
-        if self.q == 2:
+        if fixed(self.q, 2):
             scales = SCALES[number_name(state[0])]
             plain, large, small = (total / n for total in state)
             root = plain.sqrt().where(plain > scales.low, small.sqrt() / scales.up)
@@ -63,9 +63,9 @@ class Norm(Aggregation):
         )  # multiplying is cheaper than dividing
 
     def slope(self, p: Item, saved: tuple[Item, ...], n: Item) -> Item:
-        if self.q == 1:
+        if fixed(self.q, 1):
             return p.sign()
-        if self.q == 2:
+        if fixed(self.q, 2):
             return p * saved[1]
         return (p.sign() * (p.abs() * saved[1]) ** (self.q - 1)).where(p != 0, 0.0)
 

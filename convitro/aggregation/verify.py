@@ -43,6 +43,44 @@ def verify(aggregation: Aggregation) -> None:
             ) from error
 
 
+def verify_learned(aggregation: Aggregation) -> None:
+    """Check in float64, once for each class, that the result's derivative by its `learnable` is right.
+
+    Raises:
+        ArgumentError: it is not, or the functions want a Python number as their parameter.
+    """
+    import torch
+
+    from convitro.aggregation.learned import WithTangent
+
+    kind, name = type(aggregation), aggregation.learnable
+    if kind in _learned or kind.__module__.startswith("convitro.aggregation"):
+        return
+    items = torch.randn(ITEMS, SAMPLES, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    leaf = torch.full((SAMPLES,), float(getattr(aggregation, name)), dtype=torch.float64, requires_grad=True)
+    n = torch.tensor(float(ITEMS)).double()
+    try:
+        with torch.enable_grad():
+            result = _result(aggregation.with_parameter(leaf), items)
+            wanted = torch.autograd.grad(result.sum(), leaf)[0] if result.requires_grad else leaf.detach() * 0
+        moving = WithTangent(aggregation, leaf.detach())
+        state = _fold(moving, items)
+        found = moving.extra(state, moving.finish(state, n), n)[-1]
+    except ConvitroError:
+        raise
+    except Exception as error:
+        raise ArgumentError(
+            f"{aggregation.name}: its functions cannot be run with a tensor as `{name}`.",
+            expected=f"element-wise arithmetic with self.{name}, without `if`",
+            received=f"{type(error).__name__}: {error}",
+        ) from error
+    _compare(f"{aggregation.name}: the derivative by `{name}` is wrong.", items, wanted, found)
+    _learned.add(kind)
+
+
+_learned: set[type] = set()
+
+
 def _fold(aggregation: Aggregation, items: Tensor) -> tuple[Any, ...]:
     import torch
 

@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convitro import functional
+from convitro.aggregation import Aggregation, resolve
 from convitro.anatomy.stages import Activation, BatchNorm, PoolGeometry, Stage
+from convitro.errors import UnsupportedError
 
 Function = Callable[..., Any]
 aten = torch.ops.aten
@@ -128,7 +130,27 @@ def read_convolution(
         return None
     call.pop("output_padding", None)
     call.pop("algorithm", None)
+    parameter = call.pop("aggregation_parameter", None)
+    if parameter is not None:
+        call["aggregation"] = with_learned(resolve(call["aggregation"]), parameter)
     return call
+
+
+def with_learned(aggregation: Aggregation, parameter: Tensor) -> Aggregation:
+    """The aggregation with the number that was learned, which is then as good as a fixed one.
+
+    Raises:
+        UnsupportedError: the filters have learned different numbers.
+    """
+    numbers = set(parameter.detach().flatten().tolist())
+    if len(numbers) > 1:
+        raise UnsupportedError(
+            "dissect: filters with different aggregations cannot be shown.",
+            expected="one number for the whole layer",
+            received=f"{len(numbers)} values of `{aggregation.learnable}`",
+            hint='learn="layer" keeps one',
+        )
+    return type(aggregation)(**{**vars(aggregation), aggregation.learnable: numbers.pop()})
 
 
 def read_stage(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Stage | None:

@@ -16,6 +16,7 @@ from torch.autograd import forward_ad
 import convitro.engine.fold.execute as fold
 import convitro.reference as reference
 from convitro.aggregation import Operator, operator
+from convitro.aggregation.learned import WithTangent
 from convitro.engine.cpu.layer import output_strides
 from convitro.errors import UnsupportedError
 from convitro.geometry import BlockProblem, ConvProblem
@@ -32,11 +33,16 @@ def _aggregate(
     specs: str,
     algorithm: str,
     save: bool,
+    parameter: Tensor | None = None,
+    tangent: bool = False,
 ) -> list[Tensor]:
     problem, operator = _problem(weight, stride, padding, dilation, groups), _operator(specs)
     if algorithm == "reference":
-        return reference.forward(problem, operator, input, weight, save=save)
-    folded = fold.forward(BlockProblem(problem), operator, (input, weight, None), saves=True)
+        return reference.forward(problem, operator, input, weight, parameter, save=save, tangent=tangent)
+    tensors = (input, weight, None)
+    folded = fold.forward(
+        BlockProblem(problem), operator, tensors, saves=True, parameter=parameter, tangent=tangent
+    )
     return [folded.output, *folded.saved] if save else [folded.output]
 
 
@@ -51,12 +57,17 @@ def _aggregate_fake(
     specs: str,
     algorithm: str,
     save: bool,
+    parameter: Tensor | None = None,
+    tangent: bool = False,
 ) -> list[Tensor]:
     rows, columns = _problem(weight, stride, padding, dilation, groups).output_size(*input.shape[-2:])
     dtype, shape = reference.accumulation_dtype(input.dtype), (input.shape[0], weight.shape[0], rows, columns)
     result, operator = input.new_empty(shape, dtype=dtype), _operator(specs)
-    state = (result,) * len(operator.aggregation.init(weight.shape[1]))
-    extra = operator.aggregation.extra(state, result, result) if save else ()
+    aggregation = operator.aggregation
+    if parameter is not None:
+        aggregation = WithTangent(aggregation, result) if tangent else aggregation.with_parameter(result)
+    state = (result,) * len(aggregation.init(weight.shape[1]))
+    extra = aggregation.extra(state, result, result) if save else ()
     if algorithm == "reference":
         return [result, *(torch.empty_like(result) for _ in extra)]
     strides = output_strides(shape, input.stride(), weight.stride())
@@ -77,42 +88,79 @@ def _aggregate_backward(
     specs: str,
     algorithm: str,
     needs: Sequence[bool],
+    parameter: Tensor | None = None,
+    tangent: Tensor | None = None,
 ) -> list[Tensor]:
     problem, operator = _problem(weight, stride, padding, dilation, groups), _operator(specs)
     tensors, wanted = (output_gradient, input, weight), (needs[0], needs[1])
-    if algorithm == "reference":
-        gradients = reference.backward(problem, operator, tensors, saved, wanted)
-    else:
-        gradients = fold.backward(BlockProblem(problem), operator, tensors, saved, wanted)
-    pairs = zip(gradients, (input, weight), strict=True)
-    return [gradient.to(like.dtype).contiguous() for gradient, like in pairs if gradient is not None]
+    found: list[Tensor | None] = [None, None]
+    if any(wanted) and algorithm == "reference":
+        found[:] = reference.backward(problem, operator, tensors, saved, wanted, parameter)
+    elif any(wanted):
+        found[:] = fold.backward(BlockProblem(problem), operator, tensors, saved, wanted, parameter)
+    if parameter is not None and tangent is not None:
+        of_filters = (output_gradient * tangent).sum((0, 2, 3))
+        found.append(of_filters.sum_to_size(parameter.shape))
+    pairs = zip(found, (input, weight, parameter), strict=False)
+    return [
+        gradient.to(like.dtype).contiguous()
+        for gradient, like in pairs
+        if gradient is not None and like is not None
+    ]
 
 
 @_aggregate_backward.register_fake
 def _aggregate_backward_fake(
-    output_gradient: Tensor, input: Tensor, weight: Tensor, saved: Sequence[Tensor], *arguments: Any
+    output_gradient: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    saved: Sequence[Tensor],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    specs: str,
+    algorithm: str,
+    needs: Sequence[bool],
+    parameter: Tensor | None = None,
+    tangent: Tensor | None = None,
 ) -> list[Tensor]:
-    pairs = zip((input, weight), arguments[-1], strict=True)
-    return [like.new_empty(like.shape) for like, needed in pairs if needed]
+    likes = (input, weight, None if tangent is None else parameter)
+    pairs = zip(likes, (*needs[:2], True), strict=True)
+    return [like.new_empty(like.shape) for like, needed in pairs if needed and like is not None]
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    input, weight, *ctx.layer, _ = inputs
-    ctx.save_for_backward(input, weight, *output)
+    input, weight, *ctx.layer, _, parameter, ctx.tangent = inputs
+    ctx.save_for_backward(input, weight, parameter, *output)
 
 
 def _differentiate(ctx: Any, output_gradients: list[Tensor]) -> tuple[Tensor | None, ...]:
-    input, weight, *saved = ctx.saved_tensors
-    needs = list(ctx.needs_input_grad[:2])
-    asked = iter(_aggregate_backward(output_gradients[0], input, weight, saved, *ctx.layer, needs))
-    return (*(next(asked) if needed else None for needed in needs), *(None,) * 7)
+    input, weight, parameter, *saved = ctx.saved_tensors
+    moves = saved.pop() if ctx.tangent else None
+    needs = [*ctx.needs_input_grad[:2], ctx.tangent and ctx.needs_input_grad[PARAMETER]]
+    tangent = moves if needs[2] else None
+    arguments = (input, weight, saved, *ctx.layer, needs, parameter, tangent)
+    asked = iter(_aggregate_backward(output_gradients[0], *arguments))
+    of_input, of_weight, of_parameter = (next(asked) if needed else None for needed in needs)
+    gradients = (of_input, of_weight, *(None,) * (PARAMETER - 2), of_parameter, None)
+    return gradients[: len(ctx.needs_input_grad)]  # PyTorch leaves out arguments at their defaults
+
+
+PARAMETER = 9
+"""Where the parameter stands among the operator's arguments."""
 
 
 _aggregate.register_autograd(_differentiate, setup_context=_remember)
 
 
 def aggregate(
-    problem: ConvProblem, operator: Operator, input: Tensor, weight: Tensor, algorithm: str
+    problem: ConvProblem,
+    operator: Operator,
+    input: Tensor,
+    weight: Tensor,
+    algorithm: str,
+    parameter: Tensor | None = None,
 ) -> Tensor:
     """The layer's result without bias as one differentiable operator.
 
@@ -121,6 +169,7 @@ def aggregate(
         operator: any but "none".
         input, weight: as for `reference.forward`.
         algorithm: "fold", the fused kernels, or "reference".
+        parameter: of the aggregation in place of its own: one number, or one for each filter.
 
     Returns:
         (N, C_out, H_out, W_out) in the dtype of the accumulation.
@@ -131,10 +180,12 @@ def aggregate(
     Source: own.
     """
     if not torch.compiler.is_compiling():
-        check_no_tangent(input, weight)
-    save = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
+        check_no_tangent(input, weight, *(() if parameter is None else (parameter,)))
+    tangent = torch.is_grad_enabled() and parameter is not None and parameter.requires_grad
+    save = tangent or (torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad))
     geometry = (problem.stride, problem.padding, problem.dilation, problem.groups)
-    return _aggregate(input, weight, *geometry, _specs(operator), algorithm, save)[0]
+    layer = (*geometry, _specs(operator), algorithm, save)
+    return _aggregate(input, weight, *layer, parameter, tangent)[0]
 
 
 def check_no_tangent(*tensors: Tensor) -> None:

@@ -16,7 +16,7 @@ from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.layer import accumulation, channels_last, input_sizes, side_by_side, sliding_of
 from convitro.engine.cpu.packed import packed
 from convitro.engine.cpu.weights import WeightView
-from convitro.engine.fold.forward import FoldRequest, Packing, compiled, fold_of, where_saved
+from convitro.engine.fold.forward import FoldRequest, Packing, by_filter, compiled, fold_of, where_saved
 from convitro.engine.fold.input_kernel import POINTERS as INPUT_POINTERS
 from convitro.engine.fold.input_kernel import input_program
 from convitro.engine.fold.layout import backward_sizes
@@ -46,7 +46,13 @@ class FoldBackward:
         self._sizes = backward_sizes(self._sliding, self.fold, self._lanes, size_bytes, team)
 
     def __call__(
-        self, gradient: Tensor, input: Tensor, weight: Tensor, saved: list[Tensor], needs: tuple[bool, bool]
+        self,
+        gradient: Tensor,
+        input: Tensor,
+        weight: Tensor,
+        saved: list[Tensor],
+        needs: tuple[bool, bool],
+        parameter: Tensor | None = None,
     ) -> tuple[Tensor | None, Tensor | None]:
         """The gradients of input and weight in the dtype of the accumulation, None where not asked for.
 
@@ -55,33 +61,46 @@ class FoldBackward:
             input, weight: as in the forward pass.
             saved: the result, then what the forward pass saved.
             needs: which are asked for.
+            parameter: of the aggregation, if it is learned.
         """
+        if parameter is not None:
+            shape = (self._sliding.groups, self._sizes["filters_padded"])
+            parameter = by_filter(parameter, len(weight), shape, DTYPES[self._dtype])
         tensors = [gradient.to(DTYPES[self._dtype]), *saved]
         above = [side_by_side(tensor) for tensor in tensors]
-        of_input = self._of_input(input, weight, above) if needs[0] else None
-        of_weight = self._of_weight(input, weight, above) if needs[1] else None
+        of_input = self._of_input(input, weight, above, parameter) if needs[0] else None
+        of_weight = self._of_weight(input, weight, above, parameter) if needs[1] else None
         return of_input, of_weight
 
-    def _of_input(self, input: Tensor, weight: Tensor, above: list[Tensor]) -> Tensor:
+    def _of_input(
+        self, input: Tensor, weight: Tensor, above: list[Tensor], parameter: Tensor | None
+    ) -> Tensor:
         strides = channels_last(input.shape)
         result = torch.empty_strided(input.shape, strides, dtype=DTYPES[self._dtype]).zero_()
-        self._run(self._input_call, (input, weight), above, result)
+        self._run(self._input_call, (input, weight, parameter), above, result)
         return result
 
-    def _of_weight(self, input: Tensor, weight: Tensor, above: list[Tensor]) -> Tensor:
+    def _of_weight(
+        self, input: Tensor, weight: Tensor, above: list[Tensor], parameter: Tensor | None
+    ) -> Tensor:
         result = torch.empty(weight.shape, dtype=DTYPES[self._dtype])
-        self._run(self._weight_call, (input, weight), above, result)
+        self._run(self._weight_call, (input, weight, parameter), above, result)
         return result
 
     def _run(
-        self, prepared: tuple[Call, Packing], tensors: tuple[Tensor, Tensor], above: list[Tensor], to: Tensor
+        self,
+        prepared: tuple[Call, Packing],
+        tensors: tuple[Tensor, Tensor, Tensor | None],
+        above: list[Tensor],
+        to: Tensor,
     ) -> None:
-        (call, pack), (input, weight), (gradient, result, *more) = prepared, tensors, above
+        (call, pack), (input, weight, parameter), (gradient, result, *more) = prepared, tensors, above
         extras, winners = where_saved(self.fold, more)
         weights = packed(weight, pack.word, pack, trained=weight.requires_grad)
         addresses = [tensor.data_ptr() for tensor in (input, weights, gradient, result)]
         memory = scratch(self._sizes["scratch_bytes"] * self._team)
-        call(*addresses, ctypes.addressof(extras), winners, to.data_ptr(), memory)
+        last = 0 if parameter is None else parameter.data_ptr()
+        call(*addresses, ctypes.addressof(extras), winners, to.data_ptr(), memory, last)
 
     @cached_property
     def _input_call(self) -> tuple[Call, Packing]:

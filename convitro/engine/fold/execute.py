@@ -58,6 +58,8 @@ def forward(
     *,
     saves: bool = False,
     switches: bool = False,
+    parameter: Tensor | None = None,
+    tangent: bool = False,
 ) -> Folded:
     """A block with any operator.
 
@@ -67,14 +69,17 @@ def forward(
         tensors: input, weight and bias; without a bias where something is saved.
         saves: whether to return what `backward` needs; the output is then of the accumulation's dtype.
         switches: whether to return the winners of the pooling.
+        parameter: of the aggregation in place of its own, one number or one for each filter.
+        tangent: whether the derivative of the result by it is the last of what is saved.
     """
     input, weight, bias = tensors
-    known = (block, operator, key(input, weight, bias), saves, switches)
+    kind = {"saves": saves, "switches": switches, "learned": parameter is not None, "tangent": tangent}
+    known = (block, operator, key(input, weight, bias), *kind.values())
     found = _forwards.get(known)
     if found is None:
-        request = _request(block, operator, tensors, saves=saves, switches=switches)
+        request = _request(block, operator, tensors, **kind)
         found = _kept(_forwards, known, FoldForward(request, instruction_sets.current(), threads.available()))
-    output, saved, winners = found(input, weight, bias, trained=saves and weight.requires_grad)
+    output, saved, winners = found(input, weight, bias, parameter, trained=saves and weight.requires_grad)
     planes = output_strides(output.shape, input.stride(), weight.stride()) != found.strides
     return Folded(output.contiguous() if planes else output, saved, winners)
 
@@ -85,23 +90,25 @@ def backward(
     tensors: tuple[Tensor, Tensor, Tensor],
     saved: Sequence[Tensor],
     needs: tuple[bool, bool],
+    parameter: Tensor | None = None,
 ) -> tuple[Tensor | None, Tensor | None]:
     """The gradients of input and weight, as `reference.backward`.
 
     Args:
         block, operator: as in the forward pass.
         tensors: gradient of the result, input, weight.
-        saved: the result, then what the forward pass saved.
+        saved: the result, then what the forward pass saved, without the derivative by the parameter.
         needs: which gradients are asked for.
+        parameter: as in the forward pass.
     """
     gradient, input, weight = tensors
-    known = (block, operator, key(input, weight, None))
+    known = (block, operator, key(input, weight, None), parameter is not None)
     found = _backwards.get(known)
     if found is None:
-        request = _request(block, operator, (input, weight, None), saves=True, switches=False)
+        request = _request(block, operator, (input, weight, None), saves=True, learned=parameter is not None)
         made = FoldBackward(request, instruction_sets.current(), threads.available())
         found = _kept(_backwards, known, made)
-    return found(gradient, input, weight, list(saved), needs)
+    return found(gradient, input, weight, list(saved), needs, parameter)
 
 
 def empty_saved(operator: Operator, result: Tensor, extras: int) -> list[Tensor]:
@@ -118,13 +125,11 @@ def _request(
     block: BlockProblem,
     operator: Operator,
     tensors: tuple[Tensor, Tensor, Tensor | None],
-    *,
-    saves: bool,
-    switches: bool,
+    **kind: bool,
 ) -> FoldRequest:
     input, weight, bias = tensors
     element = None if bias is None else NAMES[bias.dtype]
-    return FoldRequest(block, operator, Form.of(input), Form.of(weight), element, saves, switches)
+    return FoldRequest(block, operator, Form.of(input), Form.of(weight), element, **kind)
 
 
 def _kept(calls: OrderedDict[Any, Any], known: Any, made: Any) -> Any:

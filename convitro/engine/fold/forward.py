@@ -40,6 +40,7 @@ class FoldRequest:
         bias: dtype of the bias, None without one.
         saves: whether what backward needs is stored.
         switches: whether the winners of the pooling are.
+        learned, tangent: as in `Fold`.
     """
 
     block: BlockProblem
@@ -49,6 +50,8 @@ class FoldRequest:
     bias: str | None = None
     saves: bool = False
     switches: bool = False
+    learned: bool = False
+    tangent: bool = False
 
 
 class Folded(NamedTuple):
@@ -87,11 +90,20 @@ class FoldForward:
         self._fold = Call(program, len(POINTERS), sizes, team, layout.tables)
         self.pack = Packing(request.weight.element, dtype, fold.tile.vectors * lanes, sizes, isa, team)
         self._scratch_bytes, self._extras = layout.scratch_bytes * team, fold.extras()
+        self._filters = (sliding.groups, sizes["filters_padded"])
 
     def __call__(
-        self, input: Tensor, weight: Tensor, bias: Tensor | None, *, trained: bool = False
+        self,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        parameter: Tensor | None = None,
+        *,
+        trained: bool = False,
     ) -> Folded:
         """Compute it; of a weight that is being trained nothing is remembered."""
+        if parameter is not None:
+            parameter = by_filter(parameter, self.shape[1], self._filters, DTYPES[self.fold.dtype])
         output, switches = self._empty(), None
         dtype = torch.int16 if self.fold.selects else output.dtype
         saved = [torch.empty_strided(self.shape, self.strides, dtype=dtype) for _ in range(self._extras)]
@@ -102,7 +114,8 @@ class FoldForward:
             bias = bias.contiguous()
         numbers = packed(weight, self.pack.word, self.pack, trained=trained)
         addresses = [0 if t is None else t.data_ptr() for t in (input, numbers, bias, output, switches)]
-        self._fold(*addresses, 0, scratch(self._scratch_bytes), ctypes.addressof(extras), winners)
+        more = (ctypes.addressof(extras), winners, 0 if parameter is None else parameter.data_ptr())
+        self._fold(*addresses, 0, scratch(self._scratch_bytes), *more)
         return Folded(output, saved, switches)
 
 
@@ -111,6 +124,13 @@ def where_saved(fold: Fold, saved: Sequence[Tensor]) -> tuple[ctypes.Array[ctype
     addresses = [tensor.data_ptr() for tensor in saved]
     table = (ctypes.c_int64 * len(saved))(*addresses)
     return table, addresses[0] if fold.selects and addresses else 0
+
+
+def by_filter(parameter: Tensor, filters: int, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    """The parameter of every filter, of which there is one or one for each: (groups, filters), then ones."""
+    padded = torch.ones(shape, dtype=dtype)
+    padded[:, : filters // shape[0]] = parameter.expand(filters).reshape(shape[0], -1)
+    return padded
 
 
 class Packing:
@@ -163,6 +183,8 @@ def fold_of(request: FoldRequest, isa: Isa) -> Fold:
         Epilogue(block.activation, block.pool, block.pool_stride, request.switches, False, element),
         request.bias,
         request.saves,
+        request.learned,
+        request.tangent,
     )
 
 

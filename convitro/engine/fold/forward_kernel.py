@@ -22,7 +22,18 @@ from convitro.engine.fold.bisection import ranked
 from convitro.engine.fold.item import Item
 from convitro.engine.fold.kernel import Cell, Fold, Tap, Weights, changes, fold_windows, write
 
-POINTERS = ("input", "weight", "bias", "output", "switches", "before", "scratch", "extras", "winners")
+POINTERS = (
+    "input",
+    "weight",
+    "bias",
+    "output",
+    "switches",
+    "before",
+    "scratch",
+    "extras",
+    "winners",
+    "parameter",
+)
 SHORT = ir.IntType(16)
 Step: TypeAlias = Callable[[Cell, list[Value], Value, bool], None]
 """Does something with the window of a cell in a channel; at last, whether some of its items do not count."""
@@ -59,7 +70,11 @@ def _write(task: Task, fold: Fold) -> None:
                 to, more = sums[pixel * filters], extras[pixel * filters]
                 pointers = (window, starts, weights, biases, to, more, inside, items)
                 steps = (task.size("tap_row"), task.size("extra_room"))
-                task.builder.call(function, [*(p.address for p in pointers), *(s.ir for s in steps)])
+                arguments = [*(p.address for p in pointers), *(s.ir for s in steps)]
+                if fold.learned:
+                    first = block.group * task.size("filters_padded") + part * filters
+                    arguments.append(task.pointer("parameter")[first].address)
+                task.builder.call(function, arguments)
             store_results(task, fold.epilogue, sums, origin)
             if fold.saves:
                 _store_saved(task, fold, extras, origin)
@@ -86,6 +101,7 @@ class Tile:
 
     Attributes:
         states, winners: variables, rows x vectors; winners are whole numbers as real ones.
+        reductions: of the channels, one for each vector of filters, whose parameters may differ.
     """
 
     def __init__(self, inner: Kernel, fold: Fold, dtype: Any) -> None:
@@ -98,7 +114,15 @@ class Tile:
         starts = inner.argument(1, INDEX)
         self.starts = [starts[row].load() for row in range(fold.tile.rows)]
         self.zero = inner.zero(dtype)
-        first = [] if fold.gathers else (fold.window if fold.flat else fold.aggregation)(self.zero).init()
+        self.reductions = [
+            fold.aggregation(
+                self.zero,
+                inner.argument(10, dtype)[vector * self.lanes].load(self.lanes) if fold.learned else None,
+            )
+            for vector in range(fold.tile.vectors)
+        ]
+        folded = fold.window(self.zero) if fold.flat else self.reductions[0]
+        first = [] if fold.gathers else folded.init()
         self.states = self._grid(lambda: [inner.variable(number) for number in first])
         start = 0.0 if fold.operator.aggregation.streams else -1.0
         self.winners = self._grid(lambda: inner.variable(self.zero.like(start)))
@@ -189,7 +213,7 @@ class Tile:
             self._gathered(cell)[channel * self.lanes].store(item)
             return
         before = [place.value for place in places]
-        after = fold.aggregation(self.zero).step(before, Item(item))
+        after = self.reductions[vector].step(before, Item(item))
         if fold.saves and fold.selects and fold.operator.aggregation.streams:
             winner: Variable = self.winners[row][vector]
             winner.value = changes(before[0], after[0]).choose(self._real(channel), winner.value)
@@ -239,7 +263,7 @@ class Tile:
         return results
 
     def _result(self, cell: Cell) -> Value:
-        reduction = self.fold.aggregation(self.zero)
+        reduction = self.reductions[cell[1]]
         if not self.fold.gathers:
             return reduction.finish([place.value for place in self.states[cell[0]][cell[1]]])
         rank = self.fold.operator.aggregation.rank(self.fold.channels)  # type: ignore[attr-defined]
@@ -247,12 +271,13 @@ class Tile:
 
     def _save(self, results: list[list[Value]]) -> None:
         """What backward needs."""
-        reduction = self.fold.aggregation(self.zero)
         for row, cells in enumerate(self.states):
             for vector, places in enumerate(cells):
                 kept = [self.winners[row][vector].value]
                 if not self.fold.selects:
-                    kept = reduction.extra([place.value for place in places], results[row][vector])
+                    kept = self.reductions[vector].extra(
+                        [place.value for place in places], results[row][vector]
+                    )
                 at = (row * len(cells) + vector) * self.lanes
                 for number, value in enumerate(kept):
                     self.extras[self.room * number][at].store(value)
@@ -260,7 +285,8 @@ class Tile:
 
 def tile_function(task: Task, fold: Fold) -> Any:
     """A function of its own, so that a tile has all registers for itself."""
-    inner = Kernel(task.module, "fold_tile", ["pointer"] * 8 + ["index"] * 2, task.isa)
+    arguments = ["pointer"] * 8 + ["index"] * 2 + ["pointer"] * fold.learned
+    inner = Kernel(task.module, "fold_tile", arguments, task.isa)
     inner.function.linkage = "internal"
     inner.function.attributes.add("noinline")
     Tile(inner, fold, task.dtype).write()

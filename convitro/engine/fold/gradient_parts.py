@@ -22,11 +22,13 @@ class Upstream:
         saved: the result and what else the slope needs; the winner's number alone
             where the aggregation selects.
         channel: the number of the channel in every lane, as a real number.
+        parameter: of the filters, where it is learned.
     """
 
     gradient: Value
     saved: Sequence[Value]
     channel: Value
+    parameter: Value | None = None
 
 
 def product_gradients(
@@ -70,7 +72,8 @@ def _of_item(fold: Fold, upstream: Upstream, item: Value) -> Item:
     """The gradient of one item of the aggregation."""
     if fold.selects:
         return weighed(Item(upstream.gradient), Item(upstream.saved[0].equals(upstream.channel)))
-    slope = fold.aggregation(upstream.gradient).slope(Item(item), upstream.saved)
+    aggregation = fold.aggregation(upstream.gradient, upstream.parameter)
+    slope = aggregation.slope(Item(item), upstream.saved)
     return weighed(Item(upstream.gradient), slope)
 
 

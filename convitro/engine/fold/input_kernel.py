@@ -16,7 +16,17 @@ from convitro.engine.fold.kernel import Fold, Tap, Weights, write
 from convitro.engine.fold.traced import traced
 from convitro.engine.fold.weight_kernel import output_place, saved_pointers
 
-POINTERS = ("input", "weight", "gradient", "result", "extras", "winners", "input_gradient", "scratch")
+POINTERS = (
+    "input",
+    "weight",
+    "gradient",
+    "result",
+    "extras",
+    "winners",
+    "input_gradient",
+    "scratch",
+    "parameter",
+)
 
 
 def input_program(fold: Fold, isa: Isa) -> Program:
@@ -58,19 +68,25 @@ def _write(task: Task, fold: Fold) -> None:
                     *(source[place] for source in saved_pointers(task, fold)),
                 ]
                 numbers = (task.size("filters"), task.size("tap_row"), part * lanes)
-                task.builder.call(function, [*(p.address for p in pointers), *(n.ir for n in numbers)])
+                arguments = [*(p.address for p in pointers), *(n.ir for n in numbers)]
+                if fold.learned:
+                    start = group * task.size("filters_padded")
+                    arguments.append(task.pointer("parameter")[start].address)
+                task.builder.call(function, arguments)
             _add(task, sums, (image, first), (group, part))
 
 
 def _function(task: Task, fold: Fold) -> Any:
     """What all filters give back to the window of one pixel, for one vector of channels."""
     kinds = saved_pointers(task, fold)
-    inner = Kernel(task.module, "fold_input", ["pointer"] * (4 + len(kinds)) + ["index"] * 3, task.isa)
+    arguments = ["pointer"] * (4 + len(kinds)) + ["index"] * 3 + ["pointer"] * fold.learned
+    inner = Kernel(task.module, "fold_input", arguments, task.isa)
     inner.function.linkage = "internal"
     inner.function.attributes.add("noinline")
     window, weights, sums, inside = (inner.argument(i, task.dtype) for i in range(4))
     above = [inner.argument(4 + i, kind.element) for i, kind in enumerate(kinds)]
     filters, tap_row, first = (inner.argument(4 + len(kinds) + i) for i in range(3))
+    parameters = inner.argument(7 + len(kinds), task.dtype) if fold.learned else None
     lanes, taps, zero = task.width, len(fold.taps), inner.zero(task.dtype)
     loaded = {
         tap: (window[tap_row * tap[0]] if tap[0] else window)[tap[1] * fold.dilation * fold.channels].load(
@@ -90,12 +106,13 @@ def _function(task: Task, fold: Fold) -> Any:
     with inner.loop(0, filters) as filter_:
         weight = Weights(weights[filter_ * (taps * lanes)], lanes, fold.kernel[1], lanes)
         gradient, *saved = (_broadcast(inner, source[filter_], task.dtype, lanes) for source in above)
+        parameter = None if parameters is None else parameters[filter_].broadcast(lanes)
 
         def of(tap: Tap) -> Value:
             return weight(tap, (0, 0))
 
         found = product_gradients(
-            fold, Upstream(gradient, saved, channel), loaded.__getitem__, of, masks, count
+            fold, Upstream(gradient, saved, channel, parameter), loaded.__getitem__, of, masks, count
         )
         for tap, of_product in found:
             slope = traced(

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import llvmlite.ir as ir
 
 from convitro.aggregation import COMBINES, Operator
+from convitro.aggregation.learned import WithTangent
 from convitro.engine.cpu.finish import Epilogue
 from convitro.engine.cpu.isa import Isa, isa
 from convitro.engine.cpu.jit import Program
@@ -47,6 +48,8 @@ class Fold:
         epilogue: what is done to the result.
         bias: dtype of the bias, None without one.
         saves: whether what backward needs is stored.
+        learned: whether the aggregation's parameter comes with the call, one number for each filter.
+        tangent: whether the derivative of the result by it is stored as well, as the last of the extras.
     """
 
     operator: Operator
@@ -60,6 +63,8 @@ class Fold:
     epilogue: Epilogue = field(default_factory=Epilogue)
     bias: str | None = None
     saves: bool = False
+    learned: bool = False
+    tangent: bool = False
 
     @property
     def taps(self) -> list[Tap]:
@@ -101,16 +106,22 @@ class Fold:
         """The reduction of a window."""
         return Reduction(self.operator.window, like, len(self.taps))
 
-    def aggregation(self, like: Value) -> Reduction:
-        """The reduction of the channels."""
-        return Reduction(self.operator.aggregation, like, self.channels)
+    def aggregation(self, like: Value, parameter: Value | None = None) -> Reduction:
+        """The reduction of the channels; `parameter` is the filters' where it is learned."""
+        aggregation = self.operator.aggregation
+        if self.learned:
+            item = Item(like if parameter is None else parameter)
+            aggregation = WithTangent(aggregation, item) if self.tangent else aggregation.with_parameter(item)
+        return Reduction(aggregation, like, self.channels)
 
     def word(self) -> str:
         """Tells kernels apart; two operators of one spec are the same."""
-        operator = self.operator
-        names = (operator.combine.name, operator.window.spec, operator.aggregation.spec)
+        operator, aggregation = self.operator, self.operator.aggregation
+        if self.learned:  # its own value is of no matter
+            aggregation = aggregation.with_parameter("learned")
+        names = (operator.combine.name, operator.window.spec, aggregation.spec)
         parts = (self.dtype, self.source, self.tile, self.channels, self.kernel, self.dilation, self.skips)
-        return repr((names, parts, self.epilogue, self.bias, self.saves))
+        return repr((names, parts, self.epilogue, self.bias, self.saves, self.tangent))
 
 
 class Probe:

@@ -88,6 +88,7 @@ def backward_sizes(sliding: Sliding, fold: Fold, lanes: int, size_bytes: int, th
         "pixel_column": sliding.stride[1] * sliding.channels,
         "above_room": pixels * lanes,
         "filter_parts": filter_parts,
+        "filters_padded": filter_parts * lanes,
         "channel_parts": channel_parts,
         "chunks": chunks if threads > 1 else 1,
         "input_tasks": sliding.images * sliding.groups * channel_parts,

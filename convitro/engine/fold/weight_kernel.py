@@ -17,7 +17,17 @@ from convitro.engine.fold.item import Item
 from convitro.engine.fold.kernel import Fold, Tap, Weights, write
 from convitro.engine.fold.traced import traced
 
-POINTERS = ("input", "weight", "gradient", "result", "extras", "winners", "weight_gradient", "scratch")
+POINTERS = (
+    "input",
+    "weight",
+    "gradient",
+    "result",
+    "extras",
+    "winners",
+    "weight_gradient",
+    "scratch",
+    "parameter",
+)
 
 
 def weight_program(fold: Fold, isa: Isa) -> Program:
@@ -49,7 +59,11 @@ def _write(task: Task, fold: Fold) -> None:
             pointers = (window, weights, above, inside, sums)
             steps = ("tap_row", "pixel_row", "pixel_column", "above_room", "columns")
             numbers = (rows, first, last, *(task.size(step) for step in steps))
-            task.builder.call(function, [*(p.address for p in pointers), *(n.ir for n in numbers)])
+            arguments = [*(p.address for p in pointers), *(n.ir for n in numbers)]
+            if fold.learned:
+                start = group * task.size("filters_padded") + part * lanes
+                arguments.append(task.pointer("parameter")[start].address)
+            task.builder.call(function, arguments)
         _store(task, fold, sums, (group, part), (first, last))
 
 
@@ -90,7 +104,8 @@ def saved_pointers(task: Task, fold: Fold) -> list[Pointer]:
 
 def _function(task: Task, fold: Fold) -> Any:
     """The sums of some channels over the pixels of a band, for one vector of filters."""
-    inner = Kernel(task.module, "fold_weight", ["pointer"] * 5 + ["index"] * 8, task.isa)
+    arguments = ["pointer"] * 5 + ["index"] * 8 + ["pointer"] * fold.learned
+    inner = Kernel(task.module, "fold_weight", arguments, task.isa)
     inner.function.linkage = "internal"
     inner.function.attributes.add("noinline")
     window, weights, above, inside, sums = (inner.argument(i, task.dtype) for i in range(5))
@@ -98,6 +113,7 @@ def _function(task: Task, fold: Fold) -> Any:
         inner.argument(i) for i in range(5, 13)
     )
     lanes, taps = task.width, len(fold.taps)
+    parameter = inner.argument(13, task.dtype).load(lanes) if fold.learned else None
     with inner.loop(first, last) as channel:
         weight = Weights(weights[channel * (taps * lanes)], lanes, fold.kernel[1], lanes)
         for tap in fold.taps:
@@ -123,7 +139,7 @@ def _function(task: Task, fold: Fold) -> Any:
                 masks = Masks(inner, fold, at, tap_row // fold.channels, lanes)
             found = product_gradients(
                 fold,
-                Upstream(gradient, saved, real),
+                Upstream(gradient, saved, real, parameter),
                 number,
                 lambda tap: weight(tap, (0, 0)),
                 masks,
