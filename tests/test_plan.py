@@ -75,7 +75,7 @@ def test_a_plan_is_json_and_html() -> None:
 @pytest.mark.parametrize(
     ("layer", "dtype", "algorithm", "reason"),
     [
-        (convitro.Conv2d(3, 4, 3, aggregation="max"), torch.float32, "reference", "is not linear"),
+        (convitro.Conv2d(3, 4, 3, aggregation="max"), torch.float16, "reference", "is not linear"),
         (nn.Conv2d(3, 4, 3), torch.float16, "aten", "not float16"),
         (convitro.ConvBlock(3, 4, 3, pool=16, padding=8), torch.float32, "aten", "more than 254 pixels"),
     ],
@@ -88,6 +88,15 @@ def test_what_the_kernels_do_not_serve(layer: Any, dtype: torch.dtype, algorithm
 
 def test_a_problem_and_three_sizes_will_do() -> None:
     assert convitro.plan(conv_problem((4, 3, 3, 3)), (3, 8, 8)).macs == 4 * 3 * 9 * 36
+
+
+@needs_kernels
+def test_any_operator_has_kernels() -> None:
+    plan = convitro.plan(convitro.Conv2d(3, 40, 3, aggregation="logsumexp"), (1, 3, 16, 16))
+    assert (plan.algorithm, plan.tile[0]) == ("fold", 6)
+    assert "is not linear" in plan.reasons["winograd"][0]
+    large = convitro.Conv2d(3, 4, 12, aggregation="max")
+    assert "more than 128" in convitro.plan(large, (1, 3, 16, 16)).reasons["fold"][0]
 
 
 @needs_kernels

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from convitro.engine.cpu.isa import supported
+from convitro.engine.cpu.transpose import transposed
 from convitro.engine.cpu.vector import INDEX, Kernel, Pointer, Value
 from tests.engine.guarded import End, guarded
 from tests.engine.written import DOUBLE, ELEMENTS, FLOAT, call, mapped, text
@@ -239,7 +240,7 @@ def test_transpose(lanes: int, name: str) -> None:
 
     def write(kernel: Kernel) -> None:
         x, y = kernel.argument(0, FLOAT), kernel.argument(1, FLOAT)
-        turned = kernel.transpose([x[row * lanes].load(lanes) for row in range(lanes)])
+        turned = transposed([x[row * lanes].load(lanes) for row in range(lanes)])
         for row, values in enumerate(turned):
             y[row * lanes].store(values)
 

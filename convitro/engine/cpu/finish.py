@@ -14,6 +14,7 @@ import llvmlite.ir as ir
 from convitro.engine.cpu.mathematics import ACTIVATIONS, to_bfloat16
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import ELEMENTS, index_table
+from convitro.engine.cpu.transpose import transposed
 from convitro.engine.cpu.vector import BYTE, Pointer, Value
 
 Finished: TypeAlias = "tuple[Value, Value, Value | None]"
@@ -201,7 +202,7 @@ def _store_planes(
         numbers = [pixel.load(lanes) for pixel in square]
         if epilogue.simple:
             numbers = [ACTIVATIONS[epilogue.activation].apply(vector) for vector in numbers]
-        turned = [_converted(vector, epilogue) for vector in task.transpose(numbers)]
+        turned = [_converted(vector, epilogue) for vector in transposed(numbers)]
         _store_square(task, output, turned, (counts[0], counts[1], rows * columns))
 
 

@@ -70,6 +70,11 @@ class Task(Kernel):
                 self._known[key] = Value(self, self.builder.load(frame, align=8, typ=POINTER))
         return Pointer(self, self._known[key].ir, element)
 
+    def fence(self) -> None:
+        """What was streamed is seen by other threads before anything that is written later."""
+        if self.isa.name != "neon":  # where such stores are ordered like all others
+            self.builder.call(self.intrinsic("llvm.x86.sse.sfence", ir.VoidType(), []), [])
+
     def share(self, total: Value) -> tuple[Value, Value]:
         """The part of `total` tasks, first and behind the last, that this thread does."""
         return total * self.thread // self.threads, total * (self.thread + 1) // self.threads

@@ -12,6 +12,7 @@ import llvmlite.ir as ir
 
 from convitro.engine.cpu.mathematics import from_bfloat16
 from convitro.engine.cpu.program import Task
+from convitro.engine.cpu.transpose import transposed
 from convitro.engine.cpu.vector import INDEX, Number, Pointer, Value
 
 ELEMENTS = {"float32": ir.FloatType(), "float64": ir.DoubleType(), "bfloat16": ir.IntType(16)}
@@ -110,7 +111,7 @@ class TensorSource:
         whole = channels - channels % lanes
         with task.loop(0, whole, lanes) as channel, task.loop(0, square, lanes) as pixel:
             rows = [start[(channel + i) * plane + pixel] for i in range(lanes)]
-            turned = task.transpose([load_real(row, task.dtype, lanes) for row in rows])
+            turned = transposed([load_real(row, task.dtype, lanes) for row in rows])
             for i, vector in enumerate(turned):
                 to[(pixel + i) * pitch + channel].store(vector)
         self._copy_single(task, to, start, (0, whole, square, pixels))

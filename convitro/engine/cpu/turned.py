@@ -17,6 +17,7 @@ from convitro.engine.cpu.layer import channels_last, side_by_side
 from convitro.engine.cpu.memory import maker
 from convitro.engine.cpu.program import Task, program
 from convitro.engine.cpu.source import ELEMENTS
+from convitro.engine.cpu.transpose import transposed
 from convitro.engine.cpu.vector import Value
 
 POINTERS = ("planes", "pixels")
@@ -74,7 +75,7 @@ def _write(task: Task, element: Any) -> None:
         with task.when(fits), task.loop(0, channels, lanes) as i:
             pixel, channel = first.minimum(area - lanes), i.minimum(channels - lanes)
             rows = [planes[(channel + k) * area + pixel].load(lanes) for k in range(lanes)]
-            for k, vector in enumerate(task.transpose(rows)):
+            for k, vector in enumerate(transposed(rows)):
                 pixels[(pixel + k) * channels + channel].store(vector)
         with task.when(~fits):
             _one_by_one(task, (planes, pixels), (first, (first + lanes).minimum(area)))

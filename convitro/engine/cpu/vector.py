@@ -1,8 +1,7 @@
 """A small language of vectors over LLVM: numbers, pointers, loops and variables as Python objects.
 
-A kernel is a Python function that computes with `Value`s; what it does is written down as LLVM IR. Python's
-own `for` and `if` run while the kernel is written (unrolling, specialising); `Kernel.loop` and `Kernel.when`
-run in the kernel. Nothing here knows about convolutions.
+A kernel is a Python function that computes with `Value`s and writes down LLVM IR. Python's own `for` and `if`
+run while it is written (unrolling, specialising); `Kernel.loop` and `Kernel.when` run in the kernel.
 """
 
 from __future__ import annotations
@@ -358,11 +357,6 @@ class Kernel:
         function = self.intrinsic(f"{name}.{lanes}{_suffix(values[0].element)}", kind, [kind] * len(values))
         return Value(self, self.builder.call(function, [value.ir for value in values], fastmath=flags))
 
-    def fence(self) -> None:
-        """What was streamed is seen by other threads before anything that is written later."""
-        if self.isa.name != "neon":  # where such stores are ordered like all others
-            self.builder.call(self.intrinsic("llvm.x86.sse.sfence", ir.VoidType(), []), [])
-
     def variable(self, initial: Number) -> Variable:
         """A variable; a Python integer makes an index."""
         return Variable(self, self.index(initial) if isinstance(initial, int) else initial)  # type: ignore[arg-type]
@@ -400,18 +394,6 @@ class Kernel:
         yield
         self.builder.branch(after)
         self.builder.position_at_end(after)
-
-    def transpose(self, rows: Sequence[Value]) -> list[Value]:
-        """A square of lanes: as many vectors as they have lanes."""
-        lanes = len(rows)
-        low = [lane // 2 + lanes * (lane % 2) for lane in range(lanes)]
-        high = [lane + lanes // 2 for lane in low]
-        result, half = list(rows), lanes // 2
-        while half:  # a perfect shuffle of the rows, once for each power of two
-            pairs = [(result[i], result[i + lanes // 2]) for i in range(lanes // 2)]
-            result = [self.shuffle(a, order, b) for a, b in pairs for order in (low, high)]
-            half //= 2
-        return result
 
 
 def _suffix(element: Any) -> str:

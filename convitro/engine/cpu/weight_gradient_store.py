@@ -7,6 +7,7 @@ import llvmlite.ir as ir
 from convitro.engine.cpu.mathematics import to_bfloat16
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import index_table
+from convitro.engine.cpu.transpose import transposed
 from convitro.engine.cpu.vector import Pointer, Value
 
 
@@ -54,7 +55,7 @@ def _store_square(task: Task, sums: Pointer, to: tuple[Pointer, int], count: Val
     """As many products as lanes, for the first `count` filters of a vector; `to[1]` filters in a row."""
     target, width = to
     rows = [sums[i * width].load(task.width) for i in range(task.width)]
-    for i, row in enumerate(task.transpose(rows)):
+    for i, row in enumerate(transposed(rows)):
         with task.when(count > i):
             target[task.size("weight_filter") * i].store(_converted(row, target.element))
 
