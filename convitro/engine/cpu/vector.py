@@ -91,8 +91,8 @@ class Value:
         return self.like(other) / self
 
     def __neg__(self) -> Value:
-        builder = self.kernel.builder
-        return Value(self.kernel, builder.fneg(self.ir) if self.real else builder.neg(self.ir))
+        build = self.kernel.builder.fneg if self.real else self.kernel.builder.neg
+        return Value(self.kernel, build(self.ir))
 
     def __lt__(self, other: Number) -> Value:
         return self._compare(other, "<")
@@ -203,8 +203,8 @@ class Pointer:
         """The address of number `index`."""
         if isinstance(index, int) and index == 0:
             return self
-        offset = self.kernel.index(index).ir
-        address = self.kernel.builder.gep(self.address, [offset], source_etype=self.element)
+        offset = [self.kernel.index(index).ir]
+        address = self.kernel.builder.gep(self.address, offset, source_etype=self.element)
         return Pointer(self.kernel, address, self.element)
 
     def to(self, element: Any) -> Pointer:
@@ -252,9 +252,8 @@ class Pointer:
             [value.type, POINTER, ir.IntType(32), ir.VectorType(ir.IntType(1), lanes)],
         )
         align = ir.Constant(ir.IntType(32), self.size_bytes)
-        self.kernel.builder.call(
-            function, [value.ir, self.address, align, self.kernel.first(count, lanes).ir]
-        )
+        mask = self.kernel.first(count, lanes).ir
+        self.kernel.builder.call(function, [value.ir, self.address, align, mask])
 
 
 class Variable:
