@@ -188,7 +188,7 @@ FAULTS: dict[str, Callable[[Patch], None]] = {
     "shifted pixels": with_layout(shifted_pixels),
     "last of equals": wrapped(finish, "pooled", last_of_equals),
     "neighbour's switch": wrapped(finish, "pooled", neighbour),
-    "no bias": wrapped(convolve, "pack_bias", no_bias),
+    "no bias": wrapped(convolve, "_pack_bias", no_bias),
     "no border": wrapped(source, "fill_zeros", nothing),
     "no border of the gradient": wrapped(gradient_source, "fill_zeros", nothing),
     "open windows": lambda patch: patch.setattr(finish, "CLOSED", 0),
