@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 import convitro
-from convitro.aggregation import COMBINES
+from convitro.aggregation import COMBINES, resolve
 from convitro.anatomy import LayerAnatomy, dissect
 from convitro.errors import ArgumentError
 
-STREAMING = [name for name in convitro.aggregations() if name not in ("median", "none")]
+STREAMING = [name for name in convitro.aggregations() if name != "none" and resolve(name).streams]
 
 
 def red_green_blue(aggregation: str = "sum", bias: float = 0.0) -> LayerAnatomy:

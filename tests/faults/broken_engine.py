@@ -84,8 +84,11 @@ def with_layout(change: Callable[[Layout], None]) -> Callable[[Patch], None]:
 
 def shifted_pixels(layout: Layout) -> None:
     """Each pixel's products begin where its neighbour's do."""
-    table = layout.tables["pixels"]
-    table[:] = np.roll(table, 1)
+    table = layout.tables.get("pixels")
+    if table is None:  # sums of few products have no table
+        layout.sizes["left"] += 1
+    else:
+        table[:] = np.roll(table, 1)
 
 
 def one_channel_less(layout: Layout) -> None:
@@ -131,7 +134,7 @@ def neighbour(original: Any) -> Any:
 
 
 def no_bias(original: Any) -> Any:
-    return lambda task, kernel, bias: original(task, replace(kernel, bias=None), bias)
+    return lambda task, element, bias: original(task, None, bias)
 
 
 def one_entry(matrix: Matrix, row: int, column: int) -> Matrix:
@@ -188,7 +191,7 @@ FAULTS: dict[str, Callable[[Patch], None]] = {
     "shifted pixels": with_layout(shifted_pixels),
     "last of equals": wrapped(finish, "pooled", last_of_equals),
     "neighbour's switch": wrapped(finish, "pooled", neighbour),
-    "no bias": wrapped(convolve, "_pack_bias", no_bias),
+    "no bias": wrapped(convolve, "pack_bias", no_bias),
     "no border": wrapped(source, "fill_zeros", nothing),
     "no border of the gradient": wrapped(gradient_source, "fill_zeros", nothing),
     "open windows": lambda patch: patch.setattr(finish, "CLOSED", 0),
