@@ -23,8 +23,8 @@ def title(page: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=title)
 def test_code_on_the_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for names in ("_named", "_by_spec"):  # what a page registers stays there
-        monkeypatch.setattr(registry, names, dict(getattr(registry, names)))
+    for known in ("_named", "_by_spec"):  # what a page registers stays there
+        monkeypatch.setattr(registry, known, dict(getattr(registry, known)))
     text, names = page.read_text("utf-8"), {"__name__": "__main__"}  # one page is one session
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
     report: list[str] = []

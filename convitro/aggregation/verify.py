@@ -38,7 +38,7 @@ def verify(aggregation: Aggregation) -> None:
         except Exception as error:
             raise ArgumentError(
                 f"{aggregation.name}: its functions cannot be run on tensors.",
-                expected="element-wise arithmetic; in place of `if`: a.where(condition, b), a.maximum(b), & and |",
+                expected="element-wise arithmetic; for `if`: a.where(condition, b), a.maximum(b), & and |",
                 received=f"{type(error).__name__}: {error}",
             ) from error
 
