@@ -34,9 +34,13 @@ def constant_slope(original: Any) -> Any:
     return lambda fold, upstream, item: Item(upstream.gradient)
 
 
-def whole(original: Any) -> Any:
-    """What should be weighed passes as it is."""
-    return lambda gradient, slope: gradient
+def without(part: str) -> Callable[[Any], Any]:
+    """One of the two sides of a product has a slope of one."""
+
+    def change(original: Any) -> Any:
+        return lambda self, asked, x, w: 1.0 if asked == part else original(self, asked, x, w)
+
+    return change
 
 
 def everything_inside(patch: Patch) -> None:
@@ -66,8 +70,11 @@ FAULTS: dict[str, tuple[Callable[[Patch], None], Layer]] = {
     "last of equals in a window": (wrapped(kernel, "changes", always), Layer("sum", "max", "add")),
     "next rank": (wrapped(forward_kernel, "ranked", next_rank), Layer("median", channels=40)),
     "slope of one": (wrapped(gradient_parts, "_of_item", constant_slope), Layer("logsumexp")),
-    "no slope of the weight": (wrapped(weight_kernel, "weighed", whole), Layer("max", "sum", "subtract")),
-    "no slope of the input": (wrapped(input_kernel, "weighed", whole), Layer("softmax(beta=0.5)")),
+    "no slope of the weight": (wrapped(kernel.Fold, "combined", without("weight_slope")), Layer("max")),
+    "no slope of the input": (
+        wrapped(kernel.Fold, "combined", without("input_slope")),
+        Layer("softmax(beta=0.5)"),
+    ),
     "zeros take part": (everything_inside, Layer("sum", "mean", "add")),
     "mirrored weights": (wrapped(kernel.Weights, "__call__", mirrored_weights), Layer("norm")),
     "nothing is saved": (

@@ -80,6 +80,14 @@ class Task(Kernel):
         return total * self.thread // self.threads, total * (self.thread + 1) // self.threads
 
 
+def apart(task: Kernel, name: str, arguments: Sequence[str]) -> Kernel:
+    """A function of its own that a task calls, so that its loops have all registers for themselves."""
+    inner = Kernel(task.module, name, arguments, task.isa)
+    inner.function.linkage = "internal"
+    inner.function.attributes.add("noinline")
+    return inner
+
+
 def program(isa: Isa, dtype: Any, pointers: Sequence[str], write: Callable[[Task], None]) -> Program:
     """Write a task and its entry.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from convitro.engine.cpu.multiply import Tile
-from convitro.engine.cpu.program import Task
-from convitro.engine.cpu.vector import INDEX, Kernel, Pointer, Variable
+from convitro.engine.cpu.program import Task, apart
+from convitro.engine.cpu.vector import INDEX, Pointer, Variable
 
 
 def product_sums(task: Task, tile: Tile, *, broadcast: bool) -> Any:
@@ -22,9 +22,7 @@ def product_sums(task: Task, tile: Tile, *, broadcast: bool) -> Any:
         tile: rows = products, vectors = vectors of filters.
         broadcast: one number meets a whole vector of the strip; else numbers follow each other as filters do.
     """
-    inner = Kernel(task.module, "product_sums", ["pointer"] * 5 + ["index"] * 3, task.isa)
-    inner.function.linkage = "internal"
-    inner.function.attributes.add("noinline")
+    inner = apart(task, "product_sums", ["pointer"] * 5 + ["index"] * 3)
     numbers, strip, sums = (inner.argument(i, task.dtype) for i in range(3))
     offsets, places = inner.argument(3, INDEX), inner.argument(4, INDEX)
     products, pixels, pitch = (inner.argument(i) for i in range(5, 8))

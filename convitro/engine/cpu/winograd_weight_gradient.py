@@ -14,9 +14,9 @@ from typing import Any
 import llvmlite.ir as ir
 
 from convitro.engine.cpu.multiply import Tile
-from convitro.engine.cpu.program import Task
+from convitro.engine.cpu.program import Task, apart
 from convitro.engine.cpu.source import index_table
-from convitro.engine.cpu.vector import BYTE, INDEX, Kernel, Pointer, Value, Variable
+from convitro.engine.cpu.vector import BYTE, INDEX, Pointer, Value, Variable
 from convitro.engine.cpu.weight_gradient_sums import product_sums
 from convitro.engine.cpu.winograd_transforms import FOUR, Matrix, both_sides
 
@@ -98,9 +98,7 @@ def _transform(
 
 def _tile_function(task: Task, matrix: Matrix) -> Any:
     """Transform all channels of a tile: from, to, how many, and the steps of a row, a pixel and a plane."""
-    inner = Kernel(task.module, f"transform_{len(matrix[0])}", ["pointer"] * 2 + ["index"] * 4, task.isa)
-    inner.function.linkage = "internal"
-    inner.function.attributes.add("noinline")
+    inner = apart(task, f"transform_{len(matrix[0])}", ["pointer"] * 2 + ["index"] * 4)
     source, to = inner.argument(0, task.dtype), inner.argument(1, task.dtype)
     channels, row_step, pitch, plane = (inner.argument(i) for i in range(2, 6))
     with inner.loop(0, channels, task.width) as channel:

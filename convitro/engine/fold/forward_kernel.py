@@ -15,7 +15,7 @@ from convitro.engine.cpu.convolve import decode, origin_of, pack_bias, pack_wind
 from convitro.engine.cpu.finish import Origin, store_results
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
-from convitro.engine.cpu.program import Task
+from convitro.engine.cpu.program import Task, apart
 from convitro.engine.cpu.source import index_table
 from convitro.engine.cpu.vector import BYTE, INDEX, POINTER, Kernel, Pointer, Value, Variable
 from convitro.engine.fold.bisection import ranked
@@ -286,9 +286,7 @@ class Tile:
 def tile_function(task: Task, fold: Fold) -> Any:
     """A function of its own, so that a tile has all registers for itself."""
     arguments = ["pointer"] * 8 + ["index"] * 2 + ["pointer"] * fold.learned
-    inner = Kernel(task.module, "fold_tile", arguments, task.isa)
-    inner.function.linkage = "internal"
-    inner.function.attributes.add("noinline")
+    inner = apart(task, "fold_tile", arguments)
     Tile(inner, fold, task.dtype).write()
     inner.finish()
     return inner.function

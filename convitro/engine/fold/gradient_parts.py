@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from convitro.engine.cpu.program import Task
 from convitro.engine.cpu.source import TensorSource
-from convitro.engine.cpu.vector import Kernel, Pointer, Value
+from convitro.engine.cpu.vector import Kernel, Pointer, Value, Variable
 from convitro.engine.fold.item import Item
 from convitro.engine.fold.kernel import Fold, Tap, fold_windows
-from convitro.engine.fold.traced import traced
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,7 @@ def product_gradients(
         if winners is not None:
             yield tap, gradient.where(Item(winners[0][0][0].equals(float(number))), 0.0)
             continue
-        combined = traced(
-            fold.operator.combine.name, fold.operator.combine.value, Item(numbers(tap)), Item(weights(tap))
-        )
+        combined = fold.combined("value", numbers(tap), weights(tap))
         found = weighed(gradient, window.slope(combined, saved, count))
         yield tap, found if inside is None else found.where(Item(inside(tap)), 0.0)
 
@@ -82,6 +79,23 @@ def weighed(gradient: Item, slope: Item | float) -> Item:
     if isinstance(slope, Item) and not slope.value.real:
         return gradient.where(slope, 0.0)
     return gradient * slope
+
+
+def add_gradients(
+    totals: dict[Tap, Variable],
+    found: Iterator[tuple[Tap, Item]],
+    slope: Callable[[Tap], Item | float],
+) -> None:
+    """Add what every product of a window gives back to one of its sides.
+
+    Args:
+        totals: the sums, by tap.
+        found: the gradient of every product.
+        slope: that of a product for this side.
+    """
+    for tap, of_product in found:
+        total = totals[tap]
+        total.value = (weighed(of_product, slope(tap)) + Item(total.value)).number()
 
 
 def pack_band(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
-from convitro.engine.cpu.program import Task
+from convitro.engine.cpu.program import Task, apart
 from convitro.engine.cpu.source import fill_zeros
 from convitro.engine.cpu.vector import BYTE, Kernel, Pointer, Value
 from convitro.engine.fold.forward_kernel import SHORT, mark_inside
-from convitro.engine.fold.gradient_parts import Masks, Upstream, pack_band, product_gradients, weighed
-from convitro.engine.fold.item import Item
-from convitro.engine.fold.kernel import Fold, Tap, Weights, write
-from convitro.engine.fold.traced import traced
+from convitro.engine.fold.gradient_parts import Masks, Upstream, add_gradients, pack_band, product_gradients
+from convitro.engine.fold.kernel import Fold, Weights, write
 from convitro.engine.fold.weight_kernel import output_place, saved_pointers
 
 POINTERS = (
@@ -80,9 +79,7 @@ def _function(task: Task, fold: Fold) -> Any:
     """What all filters give back to the window of one pixel, for one vector of channels."""
     kinds = saved_pointers(task, fold)
     arguments = ["pointer"] * (4 + len(kinds)) + ["index"] * 3 + ["pointer"] * fold.learned
-    inner = Kernel(task.module, "fold_input", arguments, task.isa)
-    inner.function.linkage = "internal"
-    inner.function.attributes.add("noinline")
+    inner = apart(task, "fold_input", arguments)
     window, weights, sums, inside = (inner.argument(i, task.dtype) for i in range(4))
     above = [inner.argument(4 + i, kind.element) for i, kind in enumerate(kinds)]
     filters, tap_row, first = (inner.argument(4 + len(kinds) + i) for i in range(3))
@@ -108,20 +105,10 @@ def _function(task: Task, fold: Fold) -> Any:
         gradient, *saved = (_broadcast(inner, source[filter_], task.dtype, lanes) for source in above)
         parameter = None if parameters is None else parameters[filter_].broadcast(lanes)
 
-        def of(tap: Tap) -> Value:
-            return weight(tap, (0, 0))
-
-        found = product_gradients(
-            fold, Upstream(gradient, saved, channel, parameter), loaded.__getitem__, of, masks, count
-        )
-        for tap, of_product in found:
-            slope = traced(
-                fold.operator.combine.name,
-                fold.operator.combine.input_slope,
-                Item(loaded[tap]),
-                Item(of(tap)),
-            )
-            totals[tap].value = (weighed(of_product, slope) + Item(totals[tap].value)).number()
+        of = partial(weight, cell=(0, 0))
+        upstream = Upstream(gradient, saved, channel, parameter)
+        found = product_gradients(fold, upstream, loaded.__getitem__, of, masks, count)
+        add_gradients(totals, found, lambda tap: fold.combined("input_slope", loaded[tap], of(tap)))
     for tap in fold.taps:
         at = (tap_row // fold.channels * tap[0] + tap[1] * fold.dilation) * lanes
         sums[at].store(sums[at].load(lanes) + totals[tap].value)

@@ -114,6 +114,12 @@ class Fold:
             aggregation = WithTangent(aggregation, item) if self.tangent else aggregation.with_parameter(item)
         return Reduction(aggregation, like, self.channels)
 
+    def combined(self, part: str, x: Value, w: Value) -> Item:
+        """A function of the combine: its "value", or "input_slope" or "weight_slope"."""
+        combine = self.operator.combine
+        found: Item = traced(combine.name, getattr(combine, part), Item(x), Item(w))
+        return found
+
     def word(self) -> str:
         """Tells kernels apart; two operators of one spec are the same."""
         operator, aggregation = self.operator, self.operator.aggregation
@@ -168,8 +174,7 @@ def fold_windows(
             if states is None:
                 states = [[[] for _ in range(shape[1])] for _ in range(shape[0])]
             before = states[cell[0]][cell[1]] or window.init()
-            combined = traced(fold.operator.combine.name, fold.operator.combine.value, Item(x), Item(w))
-            after = window.step(before, combined)
+            after = window.step(before, fold.combined("value", x, w))
             if inside is not None:
                 holds = inside(tap, cell)
                 after = [holds.choose(new, old) for new, old in zip(after, before, strict=True)]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from functools import partial
 from typing import Any
 
 import llvmlite.ir as ir
 
 from convitro.engine.cpu.isa import Isa
 from convitro.engine.cpu.jit import Program
-from convitro.engine.cpu.program import Task
+from convitro.engine.cpu.program import Task, apart
 from convitro.engine.cpu.source import fill_zeros, load_first_real
 from convitro.engine.cpu.vector import BYTE, Kernel, Pointer, Value
 from convitro.engine.fold.forward_kernel import SHORT, extra_pointer, mark_inside
-from convitro.engine.fold.gradient_parts import Masks, Upstream, pack_band, product_gradients, weighed
-from convitro.engine.fold.item import Item
+from convitro.engine.fold.gradient_parts import Masks, Upstream, add_gradients, pack_band, product_gradients
 from convitro.engine.fold.kernel import Fold, Tap, Weights, write
-from convitro.engine.fold.traced import traced
 
 POINTERS = (
     "input",
@@ -28,6 +28,8 @@ POINTERS = (
     "scratch",
     "parameter",
 )
+UNROLL = 2
+"""So many pixels are written into the body of the loop."""
 
 
 def weight_program(fold: Fold, isa: Isa) -> Program:
@@ -105,71 +107,68 @@ def saved_pointers(task: Task, fold: Fold) -> list[Pointer]:
 def _function(task: Task, fold: Fold) -> Any:
     """The sums of some channels over the pixels of a band, for one vector of filters."""
     arguments = ["pointer"] * 5 + ["index"] * 8 + ["pointer"] * fold.learned
-    inner = Kernel(task.module, "fold_weight", arguments, task.isa)
-    inner.function.linkage = "internal"
-    inner.function.attributes.add("noinline")
-    window, weights, above, inside, sums = (inner.argument(i, task.dtype) for i in range(5))
-    rows, first, last, tap_row, pixel_row, pixel_column, room, columns = (
-        inner.argument(i) for i in range(5, 13)
-    )
-    lanes, taps = task.width, len(fold.taps)
-    parameter = inner.argument(13, task.dtype).load(lanes) if fold.learned else None
+    inner = apart(task, "fold_weight", arguments)
+    rows, first, last = (inner.argument(i) for i in range(5, 8))
     with inner.loop(first, last) as channel:
-        weight = Weights(weights[channel * (taps * lanes)], lanes, fold.kernel[1], lanes)
-        for tap in fold.taps:
-            weight(tap, (0, 0))  # before the loops over pixels
-        totals = {tap: inner.variable(inner.zero(task.dtype)) for tap in fold.taps}
-        real = inner.broadcast(channel.cast(ir.IntType(32)).cast(task.dtype), lanes)
-
-        def pixel(row: Value, column: Value) -> None:
-            start = window[row * pixel_row + column * pixel_column + channel]
-            place = above[(row * columns + column) * lanes]
-            gradient, *saved = (place[room * n].load(lanes) for n in range(1 + saved_count(fold)))
-            loaded: dict[Tap, Value] = {}
-
-            def number(tap: Tap) -> Value:
-                if tap not in loaded:
-                    at = start[tap_row * tap[0]] if tap[0] else start
-                    loaded[tap] = at[tap[1] * fold.dilation * fold.channels].broadcast(lanes)
-                return loaded[tap]
-
-            masks = None
-            if fold.skips:
-                at = inside[(row * pixel_row + column * pixel_column) // fold.channels]
-                masks = Masks(inner, fold, at, tap_row // fold.channels, lanes)
-            found = product_gradients(
-                fold,
-                Upstream(gradient, saved, real, parameter),
-                number,
-                lambda tap: weight(tap, (0, 0)),
-                masks,
-                None if masks is None else masks.count(),
-            )
-            for tap, of_product in found:
-                slope = traced(
-                    fold.operator.combine.name,
-                    fold.operator.combine.weight_slope,
-                    Item(number(tap)),
-                    Item(weight(tap, (0, 0))),
-                )
-                totals[tap].value = (weighed(of_product, slope) + Item(totals[tap].value)).number()
-
-        with inner.loop(0, rows) as row:
-            whole = columns - columns % UNROLL
-            with inner.loop(0, whole, UNROLL) as column:
-                for i in range(UNROLL):
-                    pixel(row, column + i)
-            with inner.loop(whole, columns) as column:
-                pixel(row, column)
-        for number, tap in enumerate(fold.taps):
-            to = sums[((channel - first) * taps + number) * lanes]
-            to.store(to.load(lanes) + totals[tap].value)
+        _Channel(inner, fold, task.dtype, channel).write(rows, first)
     inner.finish()
     return inner.function
 
 
-UNROLL = 2
-"""So many pixels are written into the body of the loop."""
+class _Channel:
+    """What one channel's kernels get back from the pixels of a band, for one vector of filters."""
+
+    def __init__(self, inner: Kernel, fold: Fold, dtype: Any, channel: Value) -> None:
+        self.inner, self.fold, self.channel, self.lanes = inner, fold, channel, inner.lanes(dtype)
+        self.window, weights, self.above, self.inside, self.sums = (
+            inner.argument(i, dtype) for i in range(5)
+        )
+        self.tap_row, self.pixel_row, self.pixel_column, self.room, self.columns = (
+            inner.argument(i) for i in range(8, 13)
+        )
+        self.parameter = inner.argument(13, dtype).load(self.lanes) if fold.learned else None
+        start = weights[channel * (len(fold.taps) * self.lanes)]
+        self.weight = partial(Weights(start, self.lanes, fold.kernel[1], self.lanes), cell=(0, 0))
+        for tap in fold.taps:
+            self.weight(tap)  # before the loops over pixels
+        self.totals = {tap: inner.variable(inner.zero(dtype)) for tap in fold.taps}
+        self.number = inner.broadcast(channel.cast(ir.IntType(32)).cast(dtype), self.lanes)
+
+    def write(self, rows: Value, first: Value) -> None:
+        """All pixels; the sums are added to those that are there, of which channel `first` has the first."""
+        inner, whole = self.inner, self.columns - self.columns % UNROLL
+        with inner.loop(0, rows) as row:
+            with inner.loop(0, whole, UNROLL) as column:
+                for i in range(UNROLL):
+                    self._pixel(row, column + i)
+            with inner.loop(whole, self.columns) as column:
+                self._pixel(row, column)
+        for number, tap in enumerate(self.fold.taps):
+            to = self.sums[((self.channel - first) * len(self.fold.taps) + number) * self.lanes]
+            to.store(to.load(self.lanes) + self.totals[tap].value)
+
+    def _pixel(self, row: Value, column: Value) -> None:
+        fold, lanes = self.fold, self.lanes
+        at = row * self.pixel_row + column * self.pixel_column
+        place = self.above[(row * self.columns + column) * lanes]
+        gradient, *saved = (place[self.room * n].load(lanes) for n in range(1 + saved_count(fold)))
+        numbers = functools.cache(partial(self._number, self.window[at + self.channel]))
+        masks = count = None
+        if fold.skips:
+            masks = Masks(
+                self.inner, fold, self.inside[at // fold.channels], self.tap_row // fold.channels, lanes
+            )
+            count = masks.count()
+        upstream = Upstream(gradient, saved, self.number, self.parameter)
+        found = product_gradients(fold, upstream, numbers, self.weight, masks, count)
+        add_gradients(
+            self.totals, found, lambda tap: fold.combined("weight_slope", numbers(tap), self.weight(tap))
+        )
+
+    def _number(self, start: Pointer, tap: Tap) -> Value:
+        """The input under a tap of the pixel that begins there, in every lane."""
+        row = start[self.tap_row * tap[0]] if tap[0] else start
+        return row[tap[1] * self.fold.dilation * self.fold.channels].broadcast(self.lanes)
 
 
 def saved_count(fold: Fold) -> int:
