@@ -33,3 +33,16 @@ def test_nothing_is_kept_without_a_gradient(aggregation: str) -> None:
     with torch.autograd.graph.saved_tensors_hooks(kept.append, lambda tensor: tensor):
         functional.conv2d(torch.randn(1, 3, 5, 5), torch.randn(4, 3, 3, 3), aggregation=aggregation)
     assert kept == []
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_the_packed_weights_of_a_frozen_layer_are_kept_apart(groups: int) -> None:
+    """Filters of one channel have the same strides with filters and channels exchanged."""
+    x = torch.randn(2, groups, 6, 6, dtype=torch.float64, requires_grad=True)
+    w = torch.randn(5 * groups, 1, 3, 3, dtype=torch.float64)  # no gradient: its packed forms are remembered
+
+    def gradient(algorithm: str) -> Tensor:
+        output = functional.conv2d(x, w, groups=groups, aggregation="logsumexp", algorithm=algorithm)
+        return torch.autograd.grad(output.square().sum(), x)[0]
+
+    torch.testing.assert_close(gradient("fold"), gradient("reference"))

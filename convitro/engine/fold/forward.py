@@ -141,7 +141,9 @@ class Packing:
     ) -> None:
         self.word = f"by channel {element} {dtype} {filters} {sizes['groups']} {isa.name}"
         names = ("base", "group", "filter", "channel", "row", "column")
-        self.word += repr([sizes[f"weight_{name}"] for name in names])
+        # counts, too: of single channels the strides are the same with filters and channels exchanged
+        counts = [sizes["channels"], sizes["filters"]]
+        self.word += repr(counts + [sizes[f"weight_{name}"] for name in names])
         program = jit.compiled(
             f"{weights.packing.__module__} by channel {element} {dtype} {filters}",
             lambda: weights.packing(isa, dtype, element, filters, by_channel=True),

@@ -138,7 +138,6 @@ class Probe:
         like = kernel.zero(ELEMENTS[fold.dtype])
         reduction = fold.aggregation(like)
         state = reduction.step(reduction.init(), Item(like))
-        self.state = len(state)
         self.extras = reduction.extra(state, reduction.finish(state))
 
 
