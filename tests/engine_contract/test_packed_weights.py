@@ -149,3 +149,13 @@ def test_packed_copies_go_with_their_weight(monkeypatch: pytest.MonkeyPatch) -> 
     gc.collect()
     assert copies[0]() is None
     assert len(packed._entries) == before
+
+
+@pytest.mark.parametrize("first", ["direct", "depthwise"])
+def test_algorithms_do_not_share_what_only_looks_alike(first: str) -> None:
+    """Of one channel and filter in a group the strides are the same, the order is not."""
+    x, w = torch.randn(2, 4, 9, 9), torch.randn(4, 1, 3, 3)
+    expected = torch.nn.functional.conv2d(x, w, groups=4)
+    for algorithm in (first, "direct", "depthwise"):
+        found = functional.conv2d(x, w, groups=4, algorithm=algorithm)
+        torch.testing.assert_close(found, expected)

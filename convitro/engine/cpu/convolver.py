@@ -115,7 +115,9 @@ class Convolver:
         self._pack_weights = Call(self._packing(isa), len(weights.POINTERS), sizes | given, team)
         self._call, self._run = call, call.run
         self._flags = request.algorithm == "winograd"
-        self.packing = repr((self._outputs, request.dtype, self.tile.vectors, isa.name, view))
+        # counts, too: a group is a lane to some, and strides alone do not tell
+        counts = [sizes[name] for name in ("groups", "channels", "filters")]
+        self.packing = repr((self._outputs, request.dtype, self.tile.vectors, isa.name, view, counts))
         self._scratch_bytes = self.layout.scratch_bytes * team
         blocks = sizes["groups"] * sizes["filter_blocks"]
         self._room = maker((blocks * sizes["weights_in_block"],), (1,), DTYPES[request.dtype])

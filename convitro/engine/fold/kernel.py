@@ -96,11 +96,14 @@ class Fold:
         )
 
     def extras(self) -> int:
-        """How many numbers of a pixel are stored besides the result."""
+        """How many numbers of a pixel are stored besides the result, which tracing tells."""
         if not self.saves or self.selects:
             return int(self.saves)
-        probe = Probe(self)
-        return len(probe.extras)
+        kernel = Kernel(ir.Module("probe"), "probe", ["pointer"], isa("x86-64"))
+        like = kernel.zero(ELEMENTS[self.dtype])
+        reduction = self.aggregation(like)
+        state = reduction.step(reduction.init(), Item(like))
+        return len(reduction.extra(state, reduction.finish(state)))
 
     def window(self, like: Value) -> Reduction:
         """The reduction of a window."""
@@ -128,17 +131,6 @@ class Fold:
         names = (operator.combine.name, operator.window.spec, aggregation.spec)
         parts = (self.dtype, self.source, self.tile, self.channels, self.kernel, self.dilation, self.skips)
         return repr((names, parts, self.epilogue, self.bias, self.saves, self.tangent))
-
-
-class Probe:
-    """The functions of an operator traced once, to learn what they return."""
-
-    def __init__(self, fold: Fold) -> None:
-        kernel = Kernel(ir.Module("probe"), "probe", ["pointer"], isa("x86-64"))
-        like = kernel.zero(ELEMENTS[fold.dtype])
-        reduction = fold.aggregation(like)
-        state = reduction.step(reduction.init(), Item(like))
-        self.extras = reduction.extra(state, reduction.finish(state))
 
 
 def write(fold: Fold, machine: Isa, pointers: Sequence[str], body: Callable[[Task], None]) -> Program:
