@@ -1,0 +1,44 @@
+"""The command `convitro explore`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Option
+
+from convitro.cli.manners import progress
+from convitro.cli.network import open_model
+from convitro.cli.options import ARCH, CLASSES, IMAGE, INPUT, MEAN, MODEL, STD
+
+HOST = Annotated[str, Option(metavar="HOST", help="Interface to listen on.")]
+PORT = Annotated[int, Option(metavar="PORT", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+BROWSE = Annotated[
+    bool, Option("--browse/--no-browse", help="Open a browser where there is one.", show_default=False)
+]
+
+
+def explore(
+    model: MODEL = None,
+    image: IMAGE = None,
+    arch: ARCH = None,
+    input: INPUT = None,
+    classes: CLASSES = None,
+    mean: MEAN = "0",
+    std: STD = "1",
+    host: HOST = "127.0.0.1",
+    port: PORT = 0,
+    browse: BROWSE = True,
+) -> None:
+    """Open a network in the browser: each filter, map and number.
+
+    \b
+    Examples:
+      convitro explore
+      convitro explore my_networks:small_net --input 3x32x32 --image cat.jpg
+      convitro explore weights.safetensors --arch my_networks:small_net
+    """
+    with progress("Opening the network ..."):
+        from convitro.explorer import serve
+
+        network = open_model(model, arch, input, classes, mean, std)
+    serve(network, image, host=host, port=port, browse=browse)
