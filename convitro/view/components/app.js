@@ -1,7 +1,7 @@
 /** The page from top to bottom. */
 
 import { dragging } from "../state/files.js";
-import { announcement, chain, detailed, helping, layer, network, picking } from "../state/store.js";
+import { announcement, chain, detailed, filterIndex, helping, layer, network, picking, reachable } from "../state/store.js";
 import { Aggregations } from "./aggregations.js";
 import { Banners } from "./banners.js";
 import { Chain } from "./chain.js";
@@ -44,8 +44,20 @@ function LayerView() {
     <${LayerHead} />
     <${FilterPicker} />
     <${Aggregations} />
-    ${chain.value ? html`<${Chain} />` : html`<p class="loading">Taking the filter apart …</p>`}
+    ${reachable.value ? html`<${WholeChain} />` : html`<${NotHere} />`}
   </section>`;
+}
+
+function WholeChain() {
+  return chain.value ? html`<${Chain} />` : html`<p class="loading">Taking the filter apart …</p>`;
+}
+
+/** A report of a large network holds the numbers of some filters only. */
+function NotHere() {
+  const { name, kept } = layer.value;
+  const others = kept.length ? `Here are filters ${kept.join(", ")}.` : "Of this layer only the small maps are here.";
+  return html`<p class="loading">The numbers of filter ${filterIndex} of ${name} are not in this report: it would be too
+    large. ${others} To open every filter, start <code>convitro explore</code> with this network.</p>`;
 }
 
 function NoLayers() {

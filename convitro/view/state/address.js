@@ -44,16 +44,27 @@ function viewOf(hash) {
   return String(parts);
 }
 
+/** Put choices behind "#": as a new step for the back button, or in place of the last one. */
+export function showAddress(hash, replace) {
+  try {
+    history[replace ? "replaceState" : "pushState"](null, "", location.pathname + hash);
+  } catch {
+    // A page inside another one has no address of its own; everything else works.
+  }
+}
+
 /** Read the address once, then keep it and the choices in step. */
 export function followAddress() {
   read();
-  addEventListener("popstate", read);
+  addEventListener("popstate", () => {
+    if (/^(#.*=.*)?$/.test(location.hash)) read(); // any other is a place further down on the page
+  });
   let first = true;
   effect(() => {
     const hash = write();
     if (!store.network.value || hash === location.hash) return;
     const replace = first || viewOf(hash) === viewOf(location.hash);
     first = false;
-    history[replace ? "replaceState" : "pushState"](null, "", location.pathname + hash);
+    showAddress(hash, replace);
   });
 }

@@ -30,6 +30,7 @@ export const pictures = signal(null);
 
 // What is going on.
 export const chainPending = signal(false);
+export const live = signal(true); // a server stands behind the page; false where the page carries its own documents
 export const offline = signal(false);
 export const problem = signal(null); // {problem, expected, received, hint}
 export const picking = signal(false);
@@ -39,6 +40,9 @@ export const announcement = signal("");
 
 /** The manifest of the chosen layer. */
 export const layer = computed(() => network.value?.layers.find(({ name }) => name === layerName.value) ?? null);
+
+/** Whether the numbers of the chosen filter can be had: a page without a server may carry only some. */
+export const reachable = computed(() => layer.value?.kept?.includes(filterIndex.value) ?? true);
 
 /** The chosen aggregation as the library describes it; the layer's own where none is chosen. */
 export const aggregationWord = computed(() => {
