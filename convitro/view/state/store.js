@@ -6,6 +6,7 @@ import { strongest } from "../numbers/arithmetic.js";
 import { clamp, poolPlace, windowBox } from "../numbers/window.js";
 
 // What the person chose; the address keeps these.
+export const view = signal("filter"); // one of views.js
 export const pictureId = signal("");
 export const layerName = signal("");
 export const filterIndex = signal(null); // null: a lively one, found when the layer opens
