@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from convitro.anatomy.count import Accountant, Row, rows_without_run
-from convitro.anatomy.observe import check_input, check_model
+from convitro.anatomy.observe import check_input, check_model, model_name
 from convitro.anatomy.tables import Table, by
 from convitro.errors import ArgumentError, ShapeError
 from convitro.geometry import check_choice
@@ -236,7 +236,7 @@ def totalled(model: nn.Module, rows: list[Row], *, ran: bool, columns: tuple[str
     parameters = list(model.parameters())
     total = sum(tensor.numel() for tensor in parameters)
     return Summary(
-        model=type(model).__name__,
+        model=model_name(model),
         rows=tuple(rows),
         parameters=total,
         trainable_parameters=sum(tensor.numel() for tensor in parameters if tensor.requires_grad),
