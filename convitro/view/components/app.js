@@ -8,10 +8,11 @@ import { FilterView } from "./filterview.js";
 import { Header } from "./header.js";
 import { HelpDialog } from "./help.js";
 import { html } from "./html.js";
+import { NetworkView } from "./network/view.js";
 import { PictureDialog } from "./pictures.js";
 import { Bubble } from "./term.js";
 
-const COMPONENTS = { filter: FilterView };
+const COMPONENTS = { network: NetworkView, filter: FilterView };
 
 /** @param {{loader: import("../state/loader.js").Loader}} props */
 export function App({ loader }) {

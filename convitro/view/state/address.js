@@ -3,12 +3,12 @@
 import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
 import * as store from "./store.js";
-import { chooseView, VIEWS } from "./views.js";
+import { chooseView, OPENING } from "./views.js";
 
 /** Choices as the part of the address after "#". */
 function write() {
   const parts = new URLSearchParams();
-  if (store.view.value !== VIEWS[0].id) parts.set("view", store.view.value);
+  if (store.view.value !== OPENING) parts.set("view", store.view.value);
   if (store.pictureId.value) parts.set("picture", store.pictureId.value);
   if (store.layerName.value) parts.set("layer", store.layerName.value);
   parts.set("filter", String(store.filterIndex.value));
