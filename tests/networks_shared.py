@@ -1,7 +1,7 @@
 """The architectures of the real trained networks in the folder of real data, each with its weights.
 
-Others trained them; `models/README.md` in that folder tells who, and what is known about each. Every builder takes
-the folder, as the fixture `shared` gives it, and returns the network in evaluation mode.
+Others trained them; `models/README.md` in that folder tells who, and what is known about each. Every builder
+takes the folder, as the fixture `shared` gives it, and returns the network in evaluation mode.
 """
 
 from __future__ import annotations
