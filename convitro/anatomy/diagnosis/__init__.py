@@ -1,0 +1,1 @@
+"""Diagnosis: what is wrong with a network, told by a pass over its data."""
