@@ -25,7 +25,7 @@ from convitro.aggregation import (
 
 if TYPE_CHECKING:
     from convitro import functional, presets
-    from convitro.anatomy import dissect, summary
+    from convitro.anatomy import diagnose, dissect, summary
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -38,6 +38,7 @@ _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
     "PresetConv2d": "convitro.presets",
+    "diagnose": "convitro.anatomy",
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
@@ -63,6 +64,7 @@ __all__ = [
     "Std",
     "Sum",
     "aggregations",
+    "diagnose",
     "dissect",
     "functional",
     "load",

@@ -1,6 +1,7 @@
 """The anatomy of a model: what its convolution layers did to one input, part by part, and what they cost."""
 
 from convitro.anatomy.count import Row
+from convitro.anatomy.diagnosis import Diagnosis, Finding, LayerState, diagnose
 from convitro.anatomy.dissection import Anatomy, dissect
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.layer import LayerAnatomy
@@ -10,12 +11,16 @@ from convitro.anatomy.summarize import Summary, summary
 
 __all__ = [
     "Anatomy",
+    "Diagnosis",
     "FilterAnatomy",
+    "Finding",
     "LayerAnatomy",
+    "LayerState",
     "PixelTrace",
     "PoolGeometry",
     "Row",
     "Summary",
+    "diagnose",
     "dissect",
     "summary",
 ]

@@ -1,1 +1,7 @@
-"""Diagnosis: what is wrong with a network, told by a pass over its data."""
+"""What is wrong with a network, told by one pass over its data; each measure has a file of its own."""
+
+from convitro.anatomy.diagnosis.diagnosis import Diagnosis, LayerState
+from convitro.anatomy.diagnosis.examine import diagnose
+from convitro.anatomy.diagnosis.finding import Finding
+
+__all__ = ["Diagnosis", "Finding", "LayerState", "diagnose"]

@@ -20,11 +20,9 @@ from convitro.anatomy.diagnosis.sample import (
     likeness,
 )
 from convitro.anatomy.diagnosis.tails import Tails, tails_of
-from convitro.anatomy.stages import Activation, Chain, Stage
+from convitro.anatomy.stages import Activation, Stage
 from convitro.anatomy.trace import Traced, Tracer
 from convitro.progress import track
-
-KEPT_IMAGES = 4  # shown beside the findings
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Passage:
 
     traced: Traced
     cancelled: Cancelled | None = None
+    weight_key: int = 0
     steps: dict[int, Step] = field(default_factory=dict)
 
 
@@ -69,11 +68,14 @@ class Collector(Tracer):
         }
 
     def _record(self, call: dict[str, Any], result: Tensor) -> None:
+        key = id(call["weight"])
         super()._record(call, result)
         traced = self.traced[-1]
         layer = traced.convolution
+        passage = self.passages[id(traced)]
+        passage.weight_key = key
         with torch._C.DisableTorchFunction():
-            self.passages[id(traced)].cancelled = cancelled(layer, self.asked)
+            passage.cancelled = cancelled(layer, self.asked)
         traced.convolution = replace(layer, input=torch.empty_like(layer.input, device="meta"))
 
     def _copy(self, tensor: Tensor) -> Tensor:
@@ -116,6 +118,7 @@ def record_of(passage: Passage) -> LayerRecord:
         tails=last.tails if last is not None else Tails(),
         likeness=(last or steps[0]).likeness,
         cancelled=passage.cancelled,
+        weight_key=passage.weight_key,
     )
 
 
@@ -127,21 +130,31 @@ class Records:
         images: how many images were seen.
         layers: by name, in execution order.
         answers: how the scores fit the labels; None without labels.
-        kept: the first images, for pictures.
+        input_square: sum of the squares of all values of the images, and
+        input_values: how many there are.
     """
 
     images: int = 0
     layers: dict[str, LayerRecord] = field(default_factory=dict)
     answers: Answers | None = None
-    kept: list[Tensor] = field(default_factory=list)
+    input_square: float = 0.0
+    input_values: int = 0
 
     def add(self, layers: dict[str, LayerRecord], images: Tensor, answered: Answers | None) -> None:
         """Take in what one batch has left."""
         for name, record in layers.items():
             self.layers[name] = self.layers[name].merge(record) if name in self.layers else record
         self.answers = either(self.answers, answered)
-        self.kept += list(images[: max(0, KEPT_IMAGES - self.images)].cpu())
+        self.input_square += float(
+            torch.linalg.vector_norm(images.float().flatten(1), dim=1).double().square().sum()
+        )
+        self.input_values += images.numel()
         self.images += len(images)
+
+    @property
+    def input_rms(self) -> float:
+        """Root mean square of the images."""
+        return float((self.input_square / max(self.input_values, 1)) ** 0.5)
 
 
 def collect(model: nn.Module, data: Batches, doing: str) -> Records:

@@ -84,21 +84,21 @@ class MapStatistics:
 
 
 def measure(maps: Tensor, filters: int, tails: Tails | None = None) -> MapStatistics:
-    """The numbers of maps (N, C, H, W), where each of the C / `filters` maps of a filter counts as its own."""
+    """The numbers of maps (N, C, H, W), the C / `filters` maps of a filter taken together."""
     values = maps.detach().reshape(maps.shape[0], filters, -1)  # (N, filters, pixels)
     values = values if values.dtype in SINGLE_OR_DOUBLE else values.float()
     images, _, pixels = values.shape
     mean, variance = mean_and_variance(values)
     lowest, peaks = values.amin(-1).double().cpu(), values.amax(-1).double().cpu()
-    counts = [torch.zeros(filters, dtype=torch.int64) for _ in range(3)]
+    active_images = active_pixels = saturated = torch.zeros(filters, dtype=torch.int64)
     if tails is not None and tails.rest is not None:
         active = count(tails.active(values))  # (N, filters)
-        counts[:2] = [(active > 0).sum(0), active.sum(0)]
+        active_images, active_pixels = (active > 0).sum(0), active.sum(0)
     if tails is not None and tails.ends:
-        counts[2] = count(tails.saturated(values)).sum(0)
+        saturated = count(tails.saturated(values)).sum(0)
     between = (mean - mean.mean(0)).square().sum(0)
     finite = bool(torch.isfinite(mean).all() and torch.isfinite(variance).all())  # an infinity shows in both
-    infinite = torch.zeros_like(counts[0]) if finite else count(~torch.isfinite(values)).sum(0)
+    infinite = torch.zeros_like(saturated) if finite else count(~torch.isfinite(values)).sum(0)
     return MapStatistics(
         images,
         images * pixels,
@@ -108,13 +108,15 @@ def measure(maps: Tensor, filters: int, tails: Tails | None = None) -> MapStatis
         peaks.amax(0),
         peaks.mean(0),
         (peaks - peaks.mean(0)).square().sum(0),
-        *counts,
+        active_images,
+        active_pixels,
+        saturated,
         infinite,
     )
 
 
 def mean_and_variance(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each image's map, in float64. Sums are several times faster than `torch.var_mean` over so few pixels.
+    """Of each image's map, in float64. Sums are several times faster than `torch.var_mean` here.
 
     Accuracy: values are shifted by the map's first pixel, so that a large mean does no harm; 1e-5 relative.
     """

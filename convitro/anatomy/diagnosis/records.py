@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,8 @@ from convitro.anatomy.diagnosis.maps import MapStatistics
 from convitro.anatomy.diagnosis.sample import Cancelled, Likeness
 from convitro.anatomy.diagnosis.tails import Tails
 
+FEWEST_IMAGES = 16  # below, maps are not compared with each other: one picture is no evidence
+
 
 @dataclass(frozen=True)
 class LayerRecord:
@@ -20,13 +23,12 @@ class LayerRecord:
 
     Args:
         layer: its weights and geometry; the input in it is a shape without values.
-        stages: what follows it, in words.
         output: numbers of its maps with bias, before anything follows.
-        before: of what the activation saw, which is the same unless a normalisation or pooling stands between.
+        before: of what the activation saw: the same, unless a normalisation or pooling stands between.
         activated: of what the activation made of it; None without activation.
         tails: where that activation is constant.
         likeness, cancelled: from the first images only; None where the layer cannot be asked.
-        input_rms: root mean square of what the layer was given in the first batch.
+        weight_key: the same for layers with the same weights.
     """
 
     layer: Convolution
@@ -36,6 +38,7 @@ class LayerRecord:
     tails: Tails
     likeness: Likeness | None
     cancelled: Cancelled | None
+    weight_key: int
 
     @property
     def name(self) -> str:
@@ -47,24 +50,39 @@ class LayerRecord:
         """The numbers of the activated maps, or of the output where no activation follows."""
         return self.output if self.activated is None else self.activated
 
+    @property
+    def comparable(self) -> bool:
+        """Whether there were enough images to compare the maps of filters."""
+        return self.output.images >= FEWEST_IMAGES
+
     def merge(self, other: LayerRecord) -> LayerRecord:
         """The record of both sets of images."""
-        both = self.activated is not None and other.activated is not None
         return replace(
             self,
             output=self.output.merge(other.output),
             before=self.before.merge(other.before),
-            activated=self.activated.merge(other.activated) if both else None,  # type: ignore[union-attr,arg-type]
+            activated=either(self.activated, other.activated),
             likeness=either(self.likeness, other.likeness),
             cancelled=either(self.cancelled, other.cancelled),
         )
 
 
-def either(one, other):  # type: ignore[no-untyped-def]
+class Mergeable(Protocol):
+    """Numbers of some images, to which those of others can be added."""
+
+    def merge(self, other: Any) -> Any:
+        """The numbers of both."""
+
+
+Numbers = TypeVar("Numbers", bound=Mergeable)
+
+
+def either(one: Numbers | None, other: Numbers | None) -> Numbers | None:
     """Both merged; the one that there is; or None."""
     if one is None or other is None:
-        return one or other
-    return one.merge(other)
+        return other if one is None else one
+    merged: Numbers = one.merge(other)
+    return merged
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What only some images are asked: how alike the maps of two filters are, and how much the channels cancel."""
+"""What only some images are asked: how alike two filters' maps are, and how much the channels cancel."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def likeness(maps: Tensor, filters: int, rest: float | None) -> Likeness:
 
 
 def spread_out(size: int, count: int) -> Tensor:
-    """At most `count` of the indices below `size`, evenly spread, the border left out where there are more."""
+    """At most `count` of the indices below `size`, evenly spread, without the border where there are more."""
     if size <= count:
         return torch.arange(size)
     return ((torch.arange(count) + 0.5) * size / count).long()
