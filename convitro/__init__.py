@@ -33,7 +33,17 @@ if TYPE_CHECKING:
 
 __version__ = version("convitro")
 
-_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "presets", "sources")
+_PACKAGES = (
+    "anatomy",
+    "datasets",
+    "explorer",
+    "functional",
+    "models",
+    "nn",
+    "pictures",
+    "presets",
+    "sources",
+)
 _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
