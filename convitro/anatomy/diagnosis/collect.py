@@ -75,7 +75,7 @@ class Collector(Tracer):
         passage = self.passages[id(traced)]
         passage.weight_key = key
         with torch._C.DisableTorchFunction():
-            passage.cancelled = cancelled(layer, self.asked)
+            passage.cancelled = cancelled(layer, batched(result), self.asked)
         traced.convolution = replace(layer, input=torch.empty_like(layer.input, device="meta"))
 
     def _copy(self, tensor: Tensor) -> Tensor:
@@ -92,11 +92,16 @@ class Collector(Tracer):
             return
         if tells_nothing(stages):
             return
-        maps = tensor if tensor.ndim == 4 else tensor.unsqueeze(0)
+        maps = batched(tensor)
         tails = tails_of(stage) if isinstance(stage, Activation) else Tails()
         filters = traced.convolution.filters
         alike = likeness(maps[: self.likened], filters, tails.rest) if self.likened else None
         passage.steps[depth] = Step(stage, measure(maps, filters, tails), tails, alike)
+
+
+def batched(maps: Tensor) -> Tensor:
+    """Maps with a batch axis, which those of a single image may lack."""
+    return maps if maps.ndim == 4 else maps.unsqueeze(0)
 
 
 def tells_nothing(stages: tuple[Stage, ...]) -> bool:

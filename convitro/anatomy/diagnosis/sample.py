@@ -106,22 +106,29 @@ class Cancelled:
         return 1 - self.expected / self.brought.clamp_min(torch.finfo(torch.float64).tiny)
 
 
-def cancelled(layer: Convolution, images: int) -> Cancelled | None:
+def cancelled(layer: Convolution, output: Tensor, images: int) -> Cancelled | None:
     """The cancellation in the first `images` images of a layer that sums its channels; None for any other.
 
     A sum of n numbers a_i with random signs is nearly normal with variance sum a_i^2, so its absolute value
     is sqrt(2 / pi * sum a_i^2) on average. That is the baseline, pixel by pixel, from the very partial maps
     that the layer makes: no random weights are drawn.
 
+    Args:
+        layer: the convolution with its input.
+        output: what the model got from it, bias included (N, C_out, H_out, W_out).
+        images: how many to ask at most.
+
     Source: own.
     """
-    asks = isinstance(layer.aggregation, Sum) and layer.problem.channels_per_filter >= FEWEST_CHANNELS
+    asks = type(layer.aggregation) is Sum and layer.problem.channels_per_filter >= FEWEST_CHANNELS
     if not asks or not images or not layer.input.is_floating_point():
         return None
     input, weight = layer.input[:images].float(), layer.weight.float()
-    sums = []
-    for aggregation in (Sum(), Norm(q=2.0), Norm(q=1.0)):
-        maps = layer.convolve(input, weight, None, layer.problem.groups, aggregation)
-        sums.append(maps.abs().sum((-1, -2)).double().sum(0).cpu())
-    kept, root, brought = sums
+    summed = output[:images].detach().float()
+    if layer.bias is not None:
+        summed = summed - layer.bias.float().reshape(-1, 1, 1)
+    maps = [summed] + [
+        layer.convolve(input, weight, None, layer.problem.groups, Norm(q=q)) for q in (2.0, 1.0)
+    ]
+    kept, root, brought = (values.abs().sum((-1, -2)).double().sum(0).cpu() for values in maps)
     return Cancelled(len(input), kept, math.sqrt(2 / math.pi) * root, brought)

@@ -13,7 +13,8 @@ def saturated_filters(record: LayerRecord) -> list[Finding]:
     """Filters of which at least 90 % of the pixels lie at an end of a bounded activation.
 
     Ends are the values that the activation approaches, within 1 % of the way between both: -1 and 1 of tanh,
-    0 and 1 of a sigmoid, 6 of ReLU6 (its 0 is no end but its rest). There the gradient is nearly zero. At least 16 images are needed.
+    0 and 1 of a sigmoid, 6 of ReLU6 (its 0 is no end but its rest). There the gradient is nearly zero.
+    At least 16 images are needed.
 
     Source: own; the effect is that of Glorot & Bengio 2010, section 3.
     """
