@@ -168,8 +168,8 @@ class LayerAnatomy(Convolution):
         Example:
             >>> from convitro.anatomy import dissect
             >>> layer = dissect(torch.nn.Conv2d(3, 8, 3), torch.zeros(1, 3, 8, 8))["conv2d"]
-            >>> print(layer.plot("kernels"))  # doctest: +ELLIPSIS
-            conv2d: kernels: the kernels of 8 filters for 3 channels, 3x3 each, from … to ….
+            >>> print(layer.plot("input"))
+            conv2d: input: 3 maps of 8x8 pixels, from 0 to 0.
         """
         check_choice(what, PICTURES, self.name)
         if what == "kernels":
