@@ -24,8 +24,8 @@ from convitro.aggregation import (
 )
 
 if TYPE_CHECKING:
-    from convitro import functional, presets
-    from convitro.anatomy import dissect, summary
+    from convitro import functional, plots, presets
+    from convitro.anatomy import deconvnet, dissect, summary
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
 __version__ = version("convitro")
 
-_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "presets", "sources")
+_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "plots", "presets", "sources")
 _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
     "PresetConv2d": "convitro.presets",
+    "deconvnet": "convitro.anatomy",
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
@@ -63,10 +64,12 @@ __all__ = [
     "Std",
     "Sum",
     "aggregations",
+    "deconvnet",
     "dissect",
     "functional",
     "load",
     "plan",
+    "plots",
     "presets",
     "register_aggregation",
     "summary",

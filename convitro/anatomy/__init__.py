@@ -1,10 +1,12 @@
 """The anatomy of a model: what its convolution layers did to one input, part by part, and what they cost."""
 
 from convitro.anatomy.count import Row
+from convitro.anatomy.deconvolution import deconvnet
 from convitro.anatomy.dissection import Anatomy, dissect
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.pixel import PixelTrace
+from convitro.anatomy.projection import Projection
 from convitro.anatomy.stages import PoolGeometry
 from convitro.anatomy.summarize import Summary, summary
 
@@ -14,8 +16,10 @@ __all__ = [
     "LayerAnatomy",
     "PixelTrace",
     "PoolGeometry",
+    "Projection",
     "Row",
     "Summary",
+    "deconvnet",
     "dissect",
     "summary",
 ]

@@ -62,6 +62,15 @@ class Observer(TorchFunctionMode):
         Returns:
             A detached copy of what the model returned.
         """
+        with self.prepared(mode):
+            args, kwargs = tree_map(copied, call_arguments(input))
+            with self:
+                output = self.model(*args, **kwargs)
+            return tree_map(copied, output)
+
+    @contextmanager
+    def prepared(self, mode: str = "same") -> Iterator[None]:
+        """While this lasts the model may run, and its modules are followed; afterwards it is as it was."""
         with ExitStack() as stack:
             self.state = stack.enter_context(preserved(self.model))
             stack.callback(setattr, self, "state", None)
@@ -69,12 +78,9 @@ class Observer(TorchFunctionMode):
                 self.model.train(mode == "train")
             if "torch._dynamo" in sys.modules:
                 stack.enter_context(compiled_parts_run_as_written())
-            args, kwargs = tree_map(copied, call_arguments(input))
             stack.callback(register_module_forward_pre_hook(self.before_module).remove)
             stack.callback(register_module_forward_hook(self.after_module, always_call=True).remove)
-            with self:
-                output = self.model(*args, **kwargs)
-            return tree_map(copied, output)
+            yield
 
 
 @contextmanager
