@@ -25,7 +25,7 @@ from convitro.aggregation import (
 
 if TYPE_CHECKING:
     from convitro import functional, presets
-    from convitro.anatomy import dissect, summary
+    from convitro.anatomy import dissect, receptive_field, summary
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -41,6 +41,7 @@ _ON_FIRST_USE = {
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
+    "receptive_field": "convitro.anatomy",
     "summary": "convitro.anatomy",
 }
 
@@ -68,6 +69,7 @@ __all__ = [
     "load",
     "plan",
     "presets",
+    "receptive_field",
     "register_aggregation",
     "summary",
 ]

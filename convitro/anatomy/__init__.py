@@ -5,17 +5,23 @@ from convitro.anatomy.dissection import Anatomy, dissect
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.pixel import PixelTrace
+from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
+from convitro.anatomy.receptive.network import receptive_field
 from convitro.anatomy.stages import PoolGeometry
 from convitro.anatomy.summarize import Summary, summary
 
 __all__ = [
     "Anatomy",
+    "Box",
     "FilterAnatomy",
     "LayerAnatomy",
     "PixelTrace",
     "PoolGeometry",
+    "ReceptiveField",
+    "ReceptiveFields",
     "Row",
     "Summary",
     "dissect",
+    "receptive_field",
     "summary",
 ]
