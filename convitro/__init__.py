@@ -25,7 +25,7 @@ from convitro.aggregation import (
 
 if TYPE_CHECKING:
     from convitro import functional, plots, presets
-    from convitro.anatomy import deconvnet, dissect, summary
+    from convitro.anatomy import deconvnet, dissect, receptive_field, summary
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -42,6 +42,7 @@ _ON_FIRST_USE = {
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
+    "receptive_field": "convitro.anatomy",
     "summary": "convitro.anatomy",
 }
 
@@ -71,6 +72,7 @@ __all__ = [
     "plan",
     "plots",
     "presets",
+    "receptive_field",
     "register_aggregation",
     "summary",
 ]

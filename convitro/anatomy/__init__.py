@@ -7,19 +7,25 @@ from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.pixel import PixelTrace
 from convitro.anatomy.projection import Projection
+from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
+from convitro.anatomy.receptive.network import receptive_field
 from convitro.anatomy.stages import PoolGeometry
 from convitro.anatomy.summarize import Summary, summary
 
 __all__ = [
     "Anatomy",
+    "Box",
     "FilterAnatomy",
     "LayerAnatomy",
     "PixelTrace",
     "PoolGeometry",
     "Projection",
+    "ReceptiveField",
+    "ReceptiveFields",
     "Row",
     "Summary",
     "deconvnet",
     "dissect",
+    "receptive_field",
     "summary",
 ]

@@ -132,7 +132,7 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
          3       4x8x1x1              4x3x3
     """
     model = check_model(model, "dissect")
-    check_input(input, "dissect")
+    input = check_input(input, "dissect", model)
     wanted = None if layers is None else [layers] if isinstance(layers, str) else list(layers)
     tracer = Tracer(model, wanted)
     output = tracer.run(input)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
+from convitro.anatomy.receptive.field import Box
 from convitro.anatomy.tables import Table, json_numbers, number
 from convitro.plots import Sheet, projection_sheet
 
@@ -17,35 +18,6 @@ SOURCES = {
     "guided": "guided backpropagation, Springenberg et al. 2015 (arXiv 1412.6806)",
     "gradient": "the plain gradient, Simonyan et al. 2013 (arXiv 1312.6034)",
 }
-
-
-class Box(NamedTuple):
-    """Pixels of an image: rows top to bottom - 1, columns left to right - 1."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def rows(self) -> slice:
-        """For indexing: `image[:, box.rows, box.columns]`."""
-        return slice(self.top, self.bottom)
-
-    @property
-    def columns(self) -> slice:
-        """As `rows`."""
-        return slice(self.left, self.right)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.bottom - self.top, self.right - self.left
-
-    def __str__(self) -> str:
-        if not all(self.size):
-            return "nothing"
-        return f"rows {self.top} to {self.bottom - 1}, columns {self.left} to {self.right - 1}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,9 +63,7 @@ class Projection:
     def plot(self) -> Sheet:
         """The image beside its projection, and both once more where something came back."""
         title = f"{self.layer}, filter {self.filter}, {self.started}: {self.method}"
-        return projection_sheet(
-            self.input, self.image, self.region.rows, self.region.columns, title, self.notes
-        )
+        return projection_sheet(self.input, self.image, *self.region.slices, title, self.notes)
 
     @property
     def started(self) -> str:
@@ -124,7 +94,7 @@ class Projection:
             ("after", self.source),
             ("from", self.started),
             ("activation", number(self.value) if self.unit is not None else f"up to {number(self.value)}"),
-            ("region", str(self.region)),
+            ("region", in_words(self.region)),
             ("values", f"{number(low)} to {number(high)}"),
         ]
         return Table(
@@ -150,3 +120,10 @@ def box_around(image: Tensor) -> Box:
     if not len(rows):
         return Box(0, 0, 0, 0)
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+
+
+def in_words(box: Box) -> str:
+    """A box as text: its first and last rows and columns."""
+    if not all(box.size):
+        return "nothing"
+    return f"rows {box.top} to {box.bottom - 1}, columns {box.left} to {box.right - 1}"
