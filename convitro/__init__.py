@@ -24,8 +24,8 @@ from convitro.aggregation import (
 )
 
 if TYPE_CHECKING:
-    from convitro import functional, presets
-    from convitro.anatomy import diagnose, dissect, summary
+    from convitro import functional, plots, presets
+    from convitro.anatomy import deconvnet, diagnose, dissect, receptive_field, summary
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -41,6 +41,7 @@ _PACKAGES = (
     "models",
     "nn",
     "pictures",
+    "plots",
     "presets",
     "sources",
 )
@@ -48,10 +49,12 @@ _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
     "PresetConv2d": "convitro.presets",
+    "deconvnet": "convitro.anatomy",
     "diagnose": "convitro.anatomy",
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
+    "receptive_field": "convitro.anatomy",
     "summary": "convitro.anatomy",
 }
 
@@ -74,12 +77,15 @@ __all__ = [
     "Std",
     "Sum",
     "aggregations",
+    "deconvnet",
     "diagnose",
     "dissect",
     "functional",
     "load",
     "plan",
+    "plots",
     "presets",
+    "receptive_field",
     "register_aggregation",
     "summary",
 ]

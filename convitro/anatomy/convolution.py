@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from convitro import functional
 from convitro.aggregation import Aggregation
 from convitro.anatomy.stages import Chain, PoolGeometry
 from convitro.anatomy.tables import by
-from convitro.geometry import ConvProblem
+from convitro.geometry import ConvProblem, with_padding
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,13 +93,19 @@ class Convolution:
         """The same convolution on some of the channels and filters, or under another aggregation."""
         geometry = self.problem
         top, bottom, left, right = geometry.padding
+        padding: Any = (top, left)
+        if (top, left) != (bottom, right):
+            if geometry.stride == (1, 1) and geometry.padding == with_padding(geometry, "same", "").padding:
+                padding = "same"
+            else:  # as another framework has it; zeros, which are neutral in a window's sum
+                input, padding = F.pad(input, (left, right, top, bottom)), 0
         with torch.autocast(input.device.type, enabled=False):  # the copies have the dtype that counts
             return functional.conv2d(
                 input,
                 weight,
                 bias,
                 geometry.stride,
-                (top, left) if (top, left) == (bottom, right) else "same",  # nothing else pads unevenly
+                padding,
                 geometry.dilation,
                 groups,
                 aggregation=aggregation,

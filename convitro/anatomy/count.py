@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
-from convitro.anatomy.observe import Observer
+from convitro.anatomy.observe import Observer, kind_of
 from convitro.anatomy.recognise import CONVOLUTIONS, bound
+from convitro.sources.graph import Step
 
 Shape = tuple[int, ...]
 Function = Callable[..., Any]
@@ -118,8 +119,8 @@ class Accountant(Observer):
             return  # everything stands in the rows of its parts
         self.rows.append(
             Row(
-                name=self._numbered(self.names[module] or type(module).__name__),
-                kind=type(module).__name__,
+                name=self._numbered(self.shown_names[module] or type(module).__name__),
+                kind=kind_of(module),
                 input_shape=frame.input_shape,
                 output_shape=first_shape(output),
                 kernel_size=tuple(module.kernel_size) if isinstance(module, _ConvNd) else None,
@@ -141,11 +142,11 @@ class Accountant(Observer):
     ) -> None:
         call = bound(CONVOLUTIONS.get(func, ("input", "weight", "bias")), args, kwargs)
         macs, frame = count_macs(func, call, result), self._frames[-1]
-        own = isinstance(frame.module, (_ConvNd, nn.Linear)) and self.running[-1] is frame.module
+        own = isinstance(frame.module, (_ConvNd, nn.Linear, Step)) and self.running[-1] is frame.module
         if own or nesting(self.names[frame.module]) == self.depth:
             frame.macs += macs
             return
-        path = self.names[frame.module]
+        path = self.shown_names[frame.module]
         frame.shown_inside = True
         self.rows.append(
             Row(

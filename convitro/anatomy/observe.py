@@ -7,8 +7,10 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
@@ -17,22 +19,29 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from convitro.anatomy.preserve import ModelState, preserved
 from convitro.errors import ArgumentError, missing_call
+from convitro.sources import as_module
+from convitro.sources.graph import Step
 
 
 class Observer(TorchFunctionMode):
-    """Follows a running model: a subclass overrides `__torch_function__`, `entered` or `left`.
+    """Follows a running model: a subclass overrides `__torch_function__`, `started`, `entered`, `left`.
 
-    The hooks are PyTorch's global ones, so the hook dicts of the model itself stay untouched; what other
-    threads run meanwhile is ignored.
+    `names` are the modules' paths; `shown_names` are what people call them: the same, save for the steps of a
+    network from another framework, which have its names. The hooks are PyTorch's global ones, so the hook
+    dicts of the model itself stay untouched; what other threads run meanwhile is ignored.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
         self.names = {module: name for name, module in model.named_modules()}
+        self.shown_names = {module: shown_name(module, name) for module, name in self.names.items()}
         self.running: list[nn.Module] = []
         self.state: ModelState | None = None
         self._thread = threading.get_ident()
+
+    def started(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Called right before the model is, with the copies that it will get."""
 
     def entered(self, module: nn.Module, args: Any) -> None:
         """Called when `module` of the model begins its forward with the positional arguments `args`."""
@@ -48,13 +57,15 @@ class Observer(TorchFunctionMode):
         if threading.get_ident() == self._thread:
             self.running.append(module)
             if module in self.names:
-                self.entered(module, args)
+                with torch._C.DisableTorchFunction():  # to look at a tensor is no part of the run
+                    self.entered(module, args)
 
     def after_module(self, module: nn.Module, args: Any, output: Any) -> None:
         if threading.get_ident() == self._thread:
             self.running.pop()
             if module in self.names:
-                self.left(module, output)
+                with torch._C.DisableTorchFunction():
+                    self.left(module, output)
 
     def run(self, input: Any, mode: str = "same") -> Any:
         """Run the model on a copy of `input`, in "train", "eval" or its own mode, and leave it as it was.
@@ -62,6 +73,16 @@ class Observer(TorchFunctionMode):
         Returns:
             A detached copy of what the model returned.
         """
+        with self.prepared(mode):
+            args, kwargs = tree_map(copied, call_arguments(input))
+            self.started(args, kwargs)
+            with self:
+                output = self.model(*args, **kwargs)
+            return tree_map(copied, output)
+
+    @contextmanager
+    def prepared(self, mode: str = "same") -> Iterator[None]:
+        """While this lasts the model may run, and its modules are followed; afterwards it is as it was."""
         with ExitStack() as stack:
             self.state = stack.enter_context(preserved(self.model))
             stack.callback(setattr, self, "state", None)
@@ -69,12 +90,19 @@ class Observer(TorchFunctionMode):
                 self.model.train(mode == "train")
             if "torch._dynamo" in sys.modules:
                 stack.enter_context(compiled_parts_run_as_written())
-            args, kwargs = tree_map(copied, call_arguments(input))
             stack.callback(register_module_forward_pre_hook(self.before_module).remove)
             stack.callback(register_module_forward_hook(self.after_module, always_call=True).remove)
-            with self:
-                output = self.model(*args, **kwargs)
-            return tree_map(copied, output)
+            yield
+
+
+def shown_name(module: nn.Module, path: str) -> str:
+    """What people call a module of a model."""
+    return module.own_name if isinstance(module, Step) else path
+
+
+def kind_of(module: nn.Module) -> str:
+    """What sort of module it is: its class, or its framework's word."""
+    return module.kind if isinstance(module, Step) else type(module).__name__
 
 
 @contextmanager
@@ -98,15 +126,17 @@ def call_arguments(input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def check_model(model: Any, caller: str) -> nn.Module:
-    """`model`, without the wrapper that torch.compile puts around it.
+    """`model` as a torch module, whatever framework or file it comes from, without torch.compile's wrapper.
 
     Raises:
-        ArgumentError: not an nn.Module, or one whose lazy parameters have no shape yet.
+        ArgumentError: nothing that a module can be made of, or one whose lazy parameters have no shape yet.
+        LoadError, UnsupportedError: a file that cannot be loaded.
     """
+    model = as_module(model)
     if not isinstance(model, nn.Module):
         raise ArgumentError(
             f"{caller}: `model` is not a torch.nn.Module.",
-            expected="an instance of torch.nn.Module",
+            expected="an instance of torch.nn.Module, or a model of Keras or ONNX, or what `load` takes",
             received=f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__,
             hint=missing_call(model),
         )
@@ -123,17 +153,28 @@ def check_model(model: Any, caller: str) -> nn.Module:
     return model
 
 
-def check_input(input: Any, caller: str) -> None:
-    """Raise unless there is a tensor in `input`, however deep.
+def check_input(input: Any, caller: str, model: nn.Module | None = None) -> Any:
+    """`input` with its arrays as tensors of the dtype of `model`, provided there is a tensor in it at all.
 
     Raises:
-        ArgumentError: there is no tensor in it.
+        ArgumentError: there is no tensor in it, however deep.
     """
+    input = tree_map(partial(as_tensor, like=first_floating(model)), input)
     if not any(isinstance(leaf, Tensor) for leaf in tree_leaves(call_arguments(input))):
-        hint = "torch.from_numpy(array) makes one" if hasattr(input, "__array__") else ""
         raise ArgumentError(
             f"{caller}: `input` holds no tensor.",
             expected="a tensor (N, C, H, W), or a tuple or dict of the model's arguments",
             received=type(input).__name__,
-            hint=hint,
         )
+    return input
+
+
+def as_tensor(item: Any, like: torch.dtype) -> Any:
+    """An array becomes a tensor of that dtype; anything else stays."""
+    return torch.from_numpy(np.array(item)).to(like) if isinstance(item, np.ndarray) else item
+
+
+def first_floating(model: nn.Module | None) -> torch.dtype:
+    """The dtype in which a model computes."""
+    parameters = () if model is None else model.parameters()
+    return next((p.dtype for p in parameters if p.is_floating_point()), torch.get_default_dtype())

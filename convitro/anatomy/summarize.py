@@ -168,7 +168,7 @@ def summary(
     if input_size is not None:
         rows = run_on_zeros(Accountant(model, depth), zeros(model, input_size, device, dtypes), mode)
     elif input_data is not None:
-        check_input(input_data, "summary")
+        input_data = check_input(input_data, "summary", model)
         rows = run(Accountant(model, depth), input_data, mode)
     else:
         rows = rows_without_run(model)

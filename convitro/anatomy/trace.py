@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch.nn.functional as F
@@ -17,8 +17,10 @@ from convitro.anatomy.observe import Observer
 from convitro.anatomy.recognise import COPIES, PRODUCTS, SUMS, bound, read_convolution, read_stage
 from convitro.anatomy.stages import Activation, Chain
 from convitro.geometry import conv_problem
+from convitro.sources.graph import Step
 
 Function = Callable[..., Any]
+LAYERS = (nn.Conv2d, Step)  # whose convolution has their name
 OPERATOR = {"aggregation": "sum", "window": "sum", "combine": "multiply"}
 
 
@@ -71,16 +73,20 @@ class Tracer(Observer):
         kwargs = kwargs or {}
         place = self._place_of(first_argument(args, kwargs))  # asked before the call, which may change it
         gated = self._cut(func, (*args, *kwargs.values())) if func in PRODUCTS or func in SUMS else None
-        result = func(*args, **kwargs)
+        result = self.call(func, args, kwargs)
         if gated is not None:
             self._put(result, gated)
         elif place is not None and place.is_end:
             self._follow(place, func, args, kwargs, result)
         if func is F.pad:
-            self._unpadded[result] = bound(("input", "pad", "mode"), args, kwargs)
+            self._unpadded[result] = self._padding(bound(("input", "pad", "mode", "value"), args, kwargs))
         elif (call := read_convolution(func, args, kwargs)) is not None:
             self._record(call, result)
         return result
+
+    def call(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the model gets of a function that it calls."""
+        return func(*args, **kwargs)
 
     def _record(self, call: dict[str, Any], result: Tensor) -> None:
         """A convolution was called: give it a name and keep what it got."""
@@ -93,22 +99,41 @@ class Tracer(Observer):
 
     def _next_name(self) -> str:
         module = self.innermost()
-        path = self.names[module]
-        name = path if path and isinstance(module, nn.Conv2d) else f"{path}.conv2d".lstrip(".")
+        path = self.shown_names[module]
+        name = path if path and isinstance(module, LAYERS) else f"{path}.conv2d".lstrip(".")
         self._calls[name] += 1
         return name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
 
+    def _padding(self, call: dict[str, Any]) -> dict[str, Any]:
+        """A call of `F.pad`, with the module that made it and whether zeros were put around."""
+        zeros = call.get("mode", "constant") == "constant" and not call.get("value")
+        return {**call, "module": self.running[-1] if self.running else None, "zeros": zeros}
+
     def _before_padding(self, call: dict[str, Any]) -> dict[str, Any]:
-        """A layer that pads its input itself, with other than zeros, is shown with the input that it got."""
+        """A layer that pads its input itself is shown with the input that it got.
+
+        That is one with other than zeros, and a step of another framework with uneven borders of zeros.
+        """
         module, padded = self.running[-1] if self.running else None, self._unpadded.get(call["input"])
-        if padded is None or not isinstance(module, nn.Conv2d) or padded.get("mode") != module.padding_mode:
+        if padded is None or padded["module"] is not module:
+            return call
+        left, right, top, bottom = (*padded["pad"], 0, 0)[:4]
+        sides = (top, bottom, left, right)
+        if isinstance(module, Step) and padded["zeros"] and len(padded["pad"]) <= 4:
+            given = (call.get(name, 1 - (name == "padding")) for name in ("stride", "padding", "dilation"))
+            further = conv_problem(call["weight"].shape, *given).padding
+            return {
+                **call,
+                "input": padded["input"],
+                "sides": tuple(map(sum, zip(sides, further, strict=True))),
+            }
+        if not isinstance(module, nn.Conv2d) or padded.get("mode") != module.padding_mode:
             return call
         own = {"padding": module.padding, "padding_mode": module.padding_mode}
-        top, bottom, left, right = conv_problem(
+        problem = conv_problem(
             call["weight"].shape, module.stride, module.padding, module.dilation, module.groups
-        ).padding
-        fits = tuple(padded["pad"]) == (left, right, top, bottom)
-        return {**call, **own, "input": padded["input"]} if fits else call
+        )
+        return {**call, **own, "input": padded["input"]} if problem.padding == sides else call
 
     def _convolution(self, name: str, call: dict[str, Any], result: Tensor) -> Convolution:
         tensors = [call.pop("input"), call.pop("weight"), call.pop("bias", None)]
@@ -117,7 +142,9 @@ class Tracer(Observer):
         assert input is not None
         assert weight is not None
         choice = operator(*(call.pop(key, usual) for key, usual in OPERATOR.items()))
+        sides = call.pop("sides", None)
         problem = conv_problem(weight.shape, **call)
+        problem = problem if sides is None else replace(problem, padding=sides)
         return Convolution(
             name=name,
             input=input if input.ndim == 4 else input.unsqueeze(0),

@@ -4,7 +4,18 @@ Nothing here executes code that lies in a file of weights. `load` gives a model;
 what the model takes, so that a picture can be shown to it.
 """
 
+from convitro.sources.graph import Graph, Step
 from convitro.sources.load import load
 from convitro.sources.network import Network, open_network, parse_input_size, read_classes
+from convitro.sources.opening import as_module
 
-__all__ = ["Network", "load", "open_network", "parse_input_size", "read_classes"]
+__all__ = [
+    "Graph",
+    "Network",
+    "Step",
+    "as_module",
+    "load",
+    "open_network",
+    "parse_input_size",
+    "read_classes",
+]

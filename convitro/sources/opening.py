@@ -1,0 +1,22 @@
+"""`as_module`: whatever somebody calls a model, as a torch module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from convitro.sources.load import load
+
+
+def as_module(model: Any) -> Any:
+    """The torch module that `model` stands for; what stands for none is returned as it is.
+
+    Args:
+        model: an nn.Module; a path or an import path, as for `convitro.load`.
+
+    Raises:
+        LoadError, UnsupportedError: as `convitro.load`.
+    """
+    if isinstance(model, (str, Path)):
+        return load(model)
+    return model
