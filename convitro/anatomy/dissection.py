@@ -14,9 +14,11 @@ from convitro.anatomy.connections import Node
 from convitro.anatomy.convolution import describe
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.observe import check_input, check_model, model_name
+from convitro.anatomy.pictured import strongest_picture
 from convitro.anatomy.tables import Table, by
 from convitro.anatomy.trace import Tracer
 from convitro.errors import UnknownLayerError, UnsupportedError, closest
+from convitro.plots import Sheet
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +56,19 @@ class Anatomy(Mapping[str, LayerAnatomy]):
         """Sizes and settings of all layers as JSON types, without the values."""
         nodes = [{"name": node.name, "kind": node.kind, "sources": list(node.sources)} for node in self.nodes]
         return {"model": self.model, "layers": [layer.to_dict() for layer in self.values()], "nodes": nodes}
+
+    def plot(self, image: int = 0, strongest: int = 12) -> Sheet:
+        """The strongest maps of every layer, by their mean absolute value: a row for each layer.
+
+        Args:
+            image: which image of the batch.
+            strongest: how many maps of a layer are shown.
+
+        Raises:
+            ArgumentError: there is no such image.
+        """
+        maps = {layer.name: layer.activated for layer in self.layers}
+        return strongest_picture(self.model, maps, image, strongest)
 
     def table(self) -> Table:
         """One row for each layer."""
