@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import reduce, wraps
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from convitro.errors import UnsupportedError
@@ -55,27 +56,46 @@ TWO: dict[str, Function] = {
     "BitwiseOr": torch.bitwise_or,
     "BitwiseXor": torch.bitwise_xor,
 }
+UNSIGNED = (torch.uint16, torch.uint32)
 WEIGHTS = {0: "first", 1: "second"}
 
 
+def widened(compute: Function) -> Function:
+    """The same function for unsigned numbers of 16 and 32 bits, which torch hardly computes with."""
+
+    @wraps(compute)
+    def wide(node: Node, *values: Tensor) -> Tensor:
+        dtype = values[0].dtype
+        if dtype not in UNSIGNED:
+            return compute(node, *values)
+        result = compute(node, *(value.long() for value in values))
+        return result if result.dtype is torch.bool else result.to(dtype)
+
+    return wide
+
+
 @computes(*ONE)
+@widened
 def of_one(node: Node, input: Tensor) -> Tensor:
     return ONE[node.op](input)
 
 
 @computes("Add", "Sub", "Mul", weights=WEIGHTS)
+@widened
 def with_weights(node: Node, first: Tensor, second: Tensor) -> Tensor:
     first, second = placed(node, first, second)
     return TWO[node.op](first, second)
 
 
 @computes(*(name for name in TWO if name not in ("Add", "Sub", "Mul")))
+@widened
 def of_two(node: Node, first: Tensor, second: Tensor) -> Tensor:
     first, second = placed(node, first, second)
     return TWO[node.op](first, second)
 
 
 @computes("Div", weights=WEIGHTS)
+@widened
 def divide(node: Node, first: Tensor, second: Tensor) -> Tensor:
     """Whole numbers are divided towards zero."""
     first, second = placed(node, first, second)
@@ -99,11 +119,13 @@ def power(node: Node, base: Tensor, exponent: Tensor) -> Tensor:
 
 
 @computes("Mod")
+@widened
 def modulo(node: Node, first: Tensor, second: Tensor) -> Tensor:
     return torch.fmod(first, second) if node.get("fmod", 0) else torch.remainder(first, second)
 
 
 @computes("Sum", "Max", "Min", "Mean")
+@widened
 def of_many(node: Node, *values: Tensor) -> Tensor:
     """Of any number of values; NaN in one of them goes on."""
     pairwise = {"Max": torch.maximum, "Min": torch.minimum}.get(node.op, torch.add)
@@ -147,6 +169,9 @@ def cast_like(node: Node, input: Tensor, like: Tensor) -> Tensor:
 
 @computes("MatMul", weights={0: "left", 1: "weight"})
 def matrix_product(node: Node, left: Tensor, right: Tensor) -> Tensor:
+    """A product with a matrix from the right is a linear layer, and is called as one."""
+    if right.ndim == 2 and left.ndim > 1 and left.is_floating_point():
+        return F.linear(left, right.T)
     return torch.matmul(left, right)
 
 
@@ -159,7 +184,7 @@ def general_product(node: Node, left: Tensor, right: Tensor, addend: Tensor | No
         addend.ndim == 1 and addend.shape[0] == right.shape[0 if node.get("transB", 0) else 1]
     )
     if alpha == 1 and beta == 1 and linear and left.is_floating_point():
-        return torch.nn.functional.linear(left, right if node.get("transB", 0) else right.T, addend)
+        return F.linear(left, right if node.get("transB", 0) else right.T, addend)
     product = torch.matmul(left, right.T if node.get("transB", 0) else right)
     product = product if alpha == 1 else (alpha * product).to(product.dtype)
     if addend is None:

@@ -21,7 +21,7 @@ def conv(node: Node, input: Tensor, weight: Tensor, bias: Tensor | None = None) 
     function = function_for(node, CONVOLUTIONS, input, weight)
     at = windows(node, weight.shape[2:], input.shape[2:])
     padding = at.begins
-    if not at.symmetric:
+    if not at.symmetric or min(padding, default=0) < 0:
         input, padding = at.pad(input), (0,) * len(at.begins)
     return function(input, weight, bias, at.stride, padding, at.dilation, node.get("group", 1))
 

@@ -13,7 +13,8 @@ from convitro.sources.graph import Step
 from convitro.sources.onnx.packages import onnx_package, onnxruntime_package
 from convitro.sources.onnx.tensors import onnx_dtype
 
-UNKNOWN = ("is not a registered function/op", "No Op registered", "NOT_IMPLEMENTED", "opset_import")
+UNKNOWN = "is not a registered function/op"
+IR_VERSION = 10  # of the models of one node: what is newer adds nothing that they need
 
 
 class RuntimeStep(Step):
@@ -26,13 +27,12 @@ class RuntimeStep(Step):
         stored: the NodeProto.
         name: what the model calls it.
         opsets: domain -> version, as the model has them.
-        ir_version: the version of the file format.
     """
 
-    def __init__(self, stored: Any, name: str, opsets: Mapping[str, int], ir_version: int) -> None:
+    def __init__(self, stored: Any, name: str, opsets: Mapping[str, int]) -> None:
         super().__init__(name, stored.op_type, stored.input, stored.output)
-        self.stored, self.domain = stored.SerializeToString(), stored.domain
-        self.opsets, self.ir_version = dict(opsets), ir_version
+        self.stored = stored.SerializeToString()
+        self.opsets = dict(opsets) | unchanged_since(stored, opsets)
         self._sessions: dict[tuple[int, ...], Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class RuntimeStep(Step):
         outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
         graph = onnx.helper.make_graph([node], "one node", inputs, outputs)
         versions = [onnx.helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
-        model = onnx.helper.make_model(graph, opset_imports=versions, ir_version=self.ir_version)
+        model = onnx.helper.make_model(graph, opset_imports=versions, ir_version=IR_VERSION)
         options = runtime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 4
         try:
@@ -99,11 +99,22 @@ class RuntimeStep(Step):
         try:
             self.session([(name, 1) for name in self.inputs if name])
         except UnsupportedError as error:
-            if any(words in error.received for words in UNKNOWN):
+            if UNKNOWN in error.received:
                 raise
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, by onnxruntime, without gradient"
+
+
+def unchanged_since(stored: Any, opsets: Mapping[str, int]) -> dict[str, int]:
+    """The version in which the operation last changed: onnxruntime may not know the newest ones as a whole."""
+    onnx = onnx_package()
+    domain = "" if stored.domain == "ai.onnx" else stored.domain
+    try:
+        schema = onnx.defs.get_schema(stored.op_type, opsets.get(domain, 0), domain)
+    except onnx.defs.SchemaError:  # an operation of another package
+        return {}
+    return {domain: schema.since_version}
 
 
 def unsupported(operation: str, name: str, reason: str) -> UnsupportedError:

@@ -31,8 +31,8 @@ def from_onnx(model: Any) -> Graph:
     """An ONNX model as a torch module, in evaluation mode.
 
     Each node is a step with the node's own name, computed by torch functions, so that everything here works
-    on it as on any other model, gradients included. Operations that torch functions do not serve are computed by
-    onnxruntime, one by one and without gradient. Stored numbers of convolutions, matrix products,
+    on it as on any other model, gradients included. Operations that no torch function serves are computed
+    by onnxruntime, one by one and without gradient. Stored numbers of convolutions, matrix products,
     normalisations and sums are parameters. What a model computes from constants is computed once, and an Add
     of one number per filter right behind a convolution is its bias.
 
@@ -90,7 +90,7 @@ class StepMaker:
     """
 
     def __init__(self, constants: Mapping[str, Constant], opsets: Mapping[str, int], stored: Any) -> None:
-        self.constants, self.opsets, self.ir_version = constants, opsets, stored.ir_version
+        self.constants, self.opsets = constants, opsets
         self.stored = {name: node for node in stored.graph.node for name in node.output if name}
         self.read_elsewhere: set[str] = set()
         self._parameters: dict[str, nn.Parameter] = {}
@@ -128,7 +128,7 @@ class StepMaker:
                 raise unsupported(node.op, node.name, f"`{name}` is a graph of its own: control flow")
         self.read_elsewhere |= {name for name in node.inputs if name in self.constants}
         original = self.stored[next(name for name in node.outputs if name)]
-        step = RuntimeStep(original, node.name, self.opsets, self.ir_version)
+        step = RuntimeStep(original, node.name, self.opsets)
         step.check_known()
         return step
 

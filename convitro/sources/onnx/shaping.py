@@ -187,7 +187,7 @@ def gather(node: Node, data: Tensor, places: Tensor) -> Tensor:
     axis = node.get("axis", 0) % max(data.ndim, 1)
     wrapped = torch.where(places < 0, places + data.shape[axis], places).long()
     taken = data.index_select(axis, wrapped.reshape(-1))
-    return taken.reshape(*data.shape[:axis], *places.shape, *data.shape[axis + 1 :])
+    return taken.reshape((*data.shape[:axis], *places.shape, *data.shape[axis + 1 :]))
 
 
 @computes("GatherElements")
