@@ -122,11 +122,12 @@ def softmax(node: Node, input: Tensor) -> Tensor:
 def dropout(
     node: Node, input: Tensor, ratio: Tensor | None = None, training: Tensor | None = None
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """Nothing is dropped when a trained model answers."""
+    """Nothing is dropped when a trained model answers; what is kept was not said before version 12."""
     share = node.get("ratio", 0.5) if ratio is None else float(ratio)
     if training is not None and bool(training) and share > 0:
         kept = torch.rand_like(input) >= share
         result = input * kept / (1 - share)
     else:
-        kept, result = torch.ones_like(input, dtype=torch.bool), input
+        kept = torch.full_like(input, node.opset >= 12, dtype=torch.bool if node.opset >= 10 else None)
+        result = input
     return (result, kept) if len(node.outputs) > 1 else result

@@ -107,7 +107,7 @@ class RuntimeStep(Step):
 
 
 def unchanged_since(stored: Any, opsets: Mapping[str, int]) -> dict[str, int]:
-    """The version in which the operation last changed: onnxruntime may not know the newest ones as a whole."""
+    """The version in which the operation last changed: onnxruntime need not know what came after it."""
     onnx = onnx_package()
     domain = "" if stored.domain == "ai.onnx" else stored.domain
     try:

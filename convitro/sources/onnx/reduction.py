@@ -39,6 +39,8 @@ def reduce(node: Node, input: Tensor, axes: Tensor | None = None) -> Tensor:
         return of_each(node.op, input)
     over = list(given) if given else list(range(input.ndim))
     keep = bool(node.get("keepdims", 1))
+    if input.dtype is torch.bool:
+        return reduce(node, input.byte(), axes).bool()
     if node.op in EMPTY and 0 in (input.shape[axis] for axis in over):
         filling = EMPTY[node.op] if input.is_floating_point() else torch.iinfo(input.dtype).min
         sizes = [
@@ -48,8 +50,6 @@ def reduce(node: Node, input: Tensor, axes: Tensor | None = None) -> Tensor:
         return full if keep else full.squeeze([a % input.ndim for a in over])
     if not over:
         return of_each(node.op, input)
-    if input.dtype is torch.bool:
-        return REDUCTIONS[node.op](input.byte(), over, keep).bool()
     result = REDUCTIONS[node.op](input, over, keep)
     return result if result.dtype is input.dtype else result.to(input.dtype)
 

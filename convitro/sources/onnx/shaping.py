@@ -211,6 +211,8 @@ def depth_to_space(node: Node, input: Tensor) -> Tensor:
 def space_to_depth(node: Node, input: Tensor) -> Tensor:
     n, channels, height, width = input.shape
     block = node.get("blocksize")
+    if node.get("mode", "DCR") == "CRD":
+        return F.pixel_unshuffle(input, block)
     parts = input.reshape(n, channels, height // block, block, width // block, block)
     return parts.permute(0, 3, 5, 1, 2, 4).reshape(n, channels * block**2, height // block, width // block)
 
