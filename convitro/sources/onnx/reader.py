@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,20 @@ TEXT = 8  # ONNX's number of the dtype
 MOST_INPUT_NUMBERS = 2**31
 
 
-def from_onnx(model: Any) -> Graph:
+def from_onnx(model: Any, *, channels_first: bool = False) -> Graph:
     """An ONNX model as a torch module, in evaluation mode.
 
     Each node is a step with the node's own name, computed by torch functions, so that everything here works
     on it as on any other model, gradients included. Operations that no torch function serves are computed
     by onnxruntime, one by one and without gradient. Stored numbers of convolutions, matrix products,
     normalisations and sums are parameters. What a model computes from constants is computed once, and an Add
-    of one number per filter right behind a convolution is its bias.
+    of one number per filter right behind a convolution is its bias. A model that was saved for one picture
+    takes a batch as well, where nothing but the shape of a Reshape stands against it.
 
     Args:
         model: an `onnx.ModelProto`, or the path of a file. Numbers in files of their own must lie beside it.
+        channels_first: take pictures (N, C, H, W) even where the model takes (N, H, W, C), as those that come
+            from TensorFlow do: arguments that it only ever turns to (N, C, H, W).
 
     Returns:
         The network. Its arguments and results stand in the model's order.
@@ -69,15 +72,45 @@ def from_onnx(model: Any) -> Graph:
     opsets = {DOMAINS.get(entry.domain, entry.domain): entry.version for entry in stored.opset_import}
     nodes = [read_node(node, opsets, folder) for node in stored.graph.node]
     arguments = [value for value in stored.graph.input if value.name not in constants]
-    size = input_size(arguments)
     outputs = [value.name for value in stored.graph.output]
+    last = {value.name for value in arguments if channels_last(value, nodes, outputs)}
+    size = input_size([value for value in arguments if channels_first or value.name not in last], last)
     maker = StepMaker(constants, opsets, stored)
     remaining = with_biases(fold(nodes, constants), constants, outputs)
-    steps = [maker.step(node, taken_in) for node, taken_in in remaining]
+    steps: list[Step] = [maker.step(node, taken_in) for node, taken_in in remaining]
     kept = maker.read_elsewhere | (constants.keys() & set(outputs))
     values = {name: constants[name].numbers for name in sorted(kept)}
     name = stored.graph.name or (path.stem if path else "graph")
-    return Graph(name, [value.name for value in arguments], steps, outputs, values, size).eval()
+    inputs = [value.name for value in arguments]
+    if channels_first:
+        steps = [Door(argument) for argument in sorted(last)] + steps
+        inputs = [outside(argument) if argument in last else argument for argument in inputs]
+    return Graph(name, inputs, steps, outputs, values, size).eval()
+
+
+class Door(Step):
+    """Turns pictures (N, C, H, W) to the order that the model takes."""
+
+    def __init__(self, argument: str) -> None:
+        super().__init__(f"{argument} as NHWC", "Transpose", [outside(argument)], [argument])
+
+    def forward(self, *values: Any) -> Any:
+        return values[0].permute(0, 2, 3, 1)
+
+
+def outside(argument: str) -> str:
+    """The name of an argument on this side of the door."""
+    return f"{argument} as NCHW"
+
+
+def channels_last(value: Any, nodes: Iterable[Node], outputs: Iterable[str]) -> bool:
+    """Whether a model takes an argument as (N, H, W, C): all that it does is to turn it to (N, C, H, W)."""
+    readers = [node for node in nodes if value.name in node.inputs]
+    return (
+        bool(readers)
+        and value.name not in outputs
+        and all(node.op == "Transpose" and node.get("perm") == [0, 3, 1, 2] for node in readers)
+    )
 
 
 class StepMaker:
@@ -174,7 +207,7 @@ def constant_value(attributes: Mapping[str, Any]) -> Any:
     return torch.tensor(value, dtype=torch.int64) if name in ("value_int", "value_ints") else value
 
 
-def input_size(arguments: Iterable[Any]) -> tuple[int, int, int] | None:
+def input_size(arguments: Iterable[Any], last: Collection[str]) -> tuple[int, int, int] | None:
     """(C, H, W) of the first argument that is a batch of pictures of one size.
 
     Raises:
@@ -190,5 +223,6 @@ def input_size(arguments: Iterable[Any]) -> tuple[int, int, int] | None:
                 received="x".join(map(str, sizes)),
             )
         if found is None and len(sizes) == 4 and min(sizes[1:]) > 0:
-            found = (sizes[1], sizes[2], sizes[3])
+            turned = value.name in last
+            found = (sizes[3], sizes[1], sizes[2]) if turned else (sizes[1], sizes[2], sizes[3])
     return found

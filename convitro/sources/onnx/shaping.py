@@ -48,10 +48,15 @@ def size(node: Node, input: Tensor) -> Tensor:
 
 @computes("Reshape")
 def reshape(node: Node, input: Tensor, shape: Tensor | None = None) -> Tensor:
-    """0 keeps a size, unless the node says that it means 0; -1 is what remains."""
+    """0 keeps a size, unless the node says that it means 0; -1 is what remains.
+
+    Models saved for one picture say so here. With a batch that cannot be, and the batch is meant.
+    """
     wanted = whole(node.get("shape") if shape is None else shape)
     if not node.get("allowzero", 0):
         wanted = [input.shape[axis] if extent == 0 else extent for axis, extent in enumerate(wanted)]
+    if wanted[:1] == [1] and -1 not in wanted and input.ndim > 1 and math.prod(wanted) != input.numel():
+        wanted[0] = input.shape[0]
     return input.reshape(wanted)
 
 
@@ -101,7 +106,7 @@ def split(node: Node, input: Tensor, sizes: Tensor | None = None) -> tuple[Tenso
     axis, parts = node.get("axis", 0), len(node.outputs)
     given = whole(node.get("split") if sizes is None else sizes)
     found = input.split(given or max(math.ceil(input.shape[axis] / parts), 1), dim=axis)
-    return found[0] if parts == 1 else found  # type: ignore[return-value]
+    return found[0] if parts == 1 else found
 
 
 @computes("Slice")
