@@ -38,6 +38,7 @@ def leaky_relu(node: Node, input: Tensor) -> Tensor:
 def prelu(node: Node, input: Tensor, slope: Tensor) -> Tensor:
     """One slope for all or one per channel is torch's PReLU; other shapes spread as ONNX says."""
     per_channel = input.ndim > 1 and slope.shape == (input.shape[1], *(1,) * (input.ndim - 2))
+    per_channel = per_channel or (node.opset < 7 and slope.ndim == 1)
     if input.is_floating_point() and (slope.numel() == 1 or per_channel):
         return F.prelu(input, slope.reshape(-1))
     return torch.where(input < 0, slope * input, input)

@@ -90,6 +90,9 @@ def without_numbers(model: Any) -> Any:
         for stored in model.graph.initializer
         if stored.name not in known
     )
+    for value in (*graph.input, *graph.output):
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.shape.SetInParent()  # sizes may be left out; the checker wants the field
     return copy
 
 
