@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from convitro.sources.keras import from_keras, is_keras_model
 from convitro.sources.load import load
 
 
@@ -12,11 +13,14 @@ def as_module(model: Any) -> Any:
     """The torch module that `model` stands for; what stands for none is returned as it is.
 
     Args:
-        model: an nn.Module; a path or an import path, as for `convitro.load`.
+        model: an nn.Module; a live Keras model, which takes its inputs in its own order of axes; a path or an
+            import path, as for `convitro.load`.
 
     Raises:
         LoadError, UnsupportedError: as `convitro.load`.
     """
     if isinstance(model, (str, Path)):
         return load(model)
+    if is_keras_model(model):  # before nn.Module: with torch underneath it is one
+        return from_keras(model)
     return model
