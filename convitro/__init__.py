@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __version__ = version("convitro")
 
-_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "presets", "sources")
+_PACKAGES = ("anatomy", "explorer", "functional", "keras", "models", "nn", "pictures", "presets", "sources")
 _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convitro import functional
+from convitro.geometry import same_borders
 from convitro.sources.keras.recipe import MAPS, OWN, Call, Recipe, as_tensor
 
 Sides = list[tuple[int, int]]
@@ -63,21 +64,13 @@ def borders(
     dilation: tuple[int, ...],
     padding: str,
 ) -> Sides:
-    """What Keras puts before and after each axis: "same" gives ceil(size / stride) pixels, more at the end.
-
-    Example:
-        >>> borders((8,), (3,), (2,), (1,), "same"), borders((9,), (3,), (2,), (1,), "same")
-        ([(0, 1)], [(1, 1)])
-    """
-    found = []
-    for size, extent, step, spread in zip(sizes, window, stride, dilation, strict=True):
-        reach = (extent - 1) * spread + 1
-        if padding == "same":
-            total = max((-(-size // step) - 1) * step + reach - size, 0)
-            found.append((total // 2, total - total // 2))
-        else:
-            found.append((reach - 1 if padding == "causal" else 0, 0))
-    return found
+    """What Keras puts before and after each axis."""
+    if padding == "same":
+        return same_borders(sizes, window, stride, dilation)
+    causal = padding == "causal"
+    return [
+        ((extent - 1) * spread if causal else 0, 0) for extent, spread in zip(window, dilation, strict=True)
+    ]
 
 
 def flat(sides: Sides) -> list[int]:
