@@ -38,11 +38,13 @@ _PACKAGES = (
     "datasets",
     "explorer",
     "functional",
+    "keras",
     "models",
     "nn",
     "pictures",
     "plots",
     "presets",
+    "report",
     "sources",
 )
 _ON_FIRST_USE = {
