@@ -25,7 +25,7 @@ from convitro.aggregation import (
 
 if TYPE_CHECKING:
     from convitro import functional, plots, presets
-    from convitro.anatomy import deconvnet, diagnose, dissect, receptive_field, summary
+    from convitro.anatomy import deconvnet, diagnose, dissect, receptive_field, summary, top_patches
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -58,6 +58,7 @@ _ON_FIRST_USE = {
     "plan": "convitro.engine.plan",
     "receptive_field": "convitro.anatomy",
     "summary": "convitro.anatomy",
+    "top_patches": "convitro.anatomy",
 }
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "receptive_field",
     "register_aggregation",
     "summary",
+    "top_patches",
 ]
 
 

@@ -6,11 +6,13 @@ from convitro.anatomy.diagnosis import Diagnosis, Finding, LayerState, diagnose
 from convitro.anatomy.dissection import Anatomy, dissect
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.layer import LayerAnatomy
+from convitro.anatomy.patches import TopPatches
 from convitro.anatomy.pixel import PixelTrace
 from convitro.anatomy.projection import Projection
 from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
 from convitro.anatomy.receptive.network import receptive_field
 from convitro.anatomy.stages import PoolGeometry
+from convitro.anatomy.strongest import top_patches
 from convitro.anatomy.summarize import Summary, summary
 
 __all__ = [
@@ -28,9 +30,11 @@ __all__ = [
     "ReceptiveFields",
     "Row",
     "Summary",
+    "TopPatches",
     "deconvnet",
     "diagnose",
     "dissect",
     "receptive_field",
     "summary",
+    "top_patches",
 ]

@@ -50,9 +50,13 @@ class Backtracker(Tracer):
         self.image: Tensor | None = None
         self.output: Tensor | None = None
         self.said: dict[Any, str] = {}
+        first = next((tensor for tensor in model.parameters()), None)
+        self.device = torch.device("cpu") if first is None else first.device
 
     def maps(self, input: Any) -> Tensor | None:
         """Run the model; the activated maps of the layer, connected to `image`, or None if it did not run."""
+        self.forget()
+        self.output, self.said = None, {}
         args, kwargs = call_arguments(input)
         self.image = image_in((args, kwargs)).detach().clone().requires_grad_()
         chosen = image_in((args, kwargs))

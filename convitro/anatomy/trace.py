@@ -61,6 +61,10 @@ class Tracer(Observer):
     def __init__(self, model: nn.Module, wanted: Collection[str] | None = None) -> None:
         super().__init__(model)
         self.wanted = wanted
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as before the first run."""
         self.seen: list[str] = []
         self.traced: list[Traced] = []
         self.connections = Connections(model)

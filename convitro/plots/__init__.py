@@ -7,7 +7,7 @@ from convitro.plots.charts import Bars, Curves, Histogram
 from convitro.plots.colours import Scale
 from convitro.plots.display import Display
 from convitro.plots.maps import kernel_matrix, map_grid, map_rows
-from convitro.plots.pictures import colour_filters, picture_grid, projection_sheet
+from convitro.plots.pictures import colour_filters, patch_sheet, picture_grid, projection_sheet
 from convitro.plots.sheet import Block, Sheet, Tile
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "kernel_matrix",
     "map_grid",
     "map_rows",
+    "patch_sheet",
     "picture_grid",
     "projection_sheet",
 ]

@@ -217,9 +217,9 @@ def not_finite(values: Tensor) -> tuple[str, ...]:
     return (f"Grey: {counted(count, 'value')} not a number.",) if count else ()
 
 
-def counted(count: int, what: str) -> str:
+def counted(count: int, what: str, several: str = "") -> str:
     """A number and its noun: "1 map", "2 maps"."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
+    return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
 def check_scale(scale: str) -> None:

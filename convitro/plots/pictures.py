@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -156,6 +157,71 @@ def projection_sheet(
         scale,
         notes=(*([grey] if scale is None else []), *stretched(low, high), *notes),
     )
+
+
+def patch_sheet(
+    filters: Mapping[str, tuple[Sequence[Tensor], Sequence[Tensor]]],
+    title: str,
+    method: str = "",
+    *,
+    hidden: int = 0,
+) -> Sheet:
+    """Show for each filter a square of patches, and beside it a square of their projections.
+
+    All patches share one scale of brightness; each projection has its own, as only its shape matters.
+
+    Args:
+        filters: what stands above each, and its patches and projections (C, H, W); the latter may be missing.
+        title: the line above.
+        method: how the projections were made, for the note.
+        hidden: how many filters there are besides.
+
+    Source: own, after the figures of Zeiler and Fergus 2013.
+
+    Example:
+        >>> print(patch_sheet({"filter 3": ([torch.rand(3, 5, 5)] * 9, [])}, "conv1"))
+        conv1: 9 patches of 1 filter.
+    """
+    everything = [patch for patches, _ in filters.values() for patch in patches]
+    low, high = picture_range(everything)
+    most = max((len(patches) for patches, _ in filters.values()), default=1)
+    side = math.ceil(math.sqrt(max(most, 1)))
+    blocks = []
+    for name, (patches, projections) in filters.items():
+        groups = [[Tile(photograph(patch, low, high)) for patch in patches]]
+        groups += (
+            [[Tile(signed(projection)) for projection in projections]]
+            if any(p for _, p in filters.values())
+            else []
+        )
+        blocks.append(side_by_side(name, groups, side))
+    projected = any(projections for _, projections in filters.values())
+    coloured = all(len(patch) == 3 for patch in everything)
+    zero = "grey" if coloured else "white"
+    told = f"Right of the patches: what came back ({method}), each on a scale of its own; {zero} is 0."
+    return Sheet(
+        tuple(blocks),
+        title,
+        f"{title}: {counted(len(everything), 'patch', 'patches')} of {counted(len(filters), 'filter')}.",
+        notes=(
+            *([told] if projected else []),
+            *stretched(low, high),
+            *([f"{counted(hidden, 'more filter')} not shown."] if hidden else []),
+        ),
+    )
+
+
+def side_by_side(title: str, groups: Sequence[Sequence[Tile]], side: int) -> Block:
+    """Groups of tiles, each `side` tiles wide, beside each other."""
+    height = math.ceil(max((len(tiles) for tiles in groups), default=0) / side) or 1
+    rows = []
+    for row in range(height):
+        line: list[Tile | None] = []
+        for tiles in groups:
+            part: list[Tile | None] = list(tiles[row * side : (row + 1) * side])
+            line += part + [None] * (side - len(part))
+        rows.append(tuple(line))
+    return Block(tuple(rows), title, breaks=frozenset(side * index for index in range(1, len(groups))))
 
 
 def signed(projection: Tensor, limit: float | None = None) -> Pixels:
