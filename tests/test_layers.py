@@ -16,7 +16,7 @@ PACKAGE = ROOT / "convitro"
 
 # A part may import those before it, never those after it.
 ORDER = """
-    errors geometry aggregation reference engine ops checks routing functional nn presets
+    errors geometry aggregation reference engine ops checks progress routing functional nn presets
     keras sources plots anatomy pictures
     view report explorer lab models bench cli __main__
 """.split()  # noqa: SIM905 - one per line would hide the order
