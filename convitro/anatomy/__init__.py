@@ -8,7 +8,8 @@ from convitro.anatomy.pixel import PixelTrace
 from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
 from convitro.anatomy.receptive.network import receptive_field
 from convitro.anatomy.stages import PoolGeometry
-from convitro.anatomy.summarize import Summary, summary
+from convitro.anatomy.summarize import summary
+from convitro.anatomy.summary_table import Summary
 
 __all__ = [
     "Anatomy",
