@@ -13,7 +13,8 @@ from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveField
 from convitro.anatomy.receptive.network import receptive_field
 from convitro.anatomy.stages import PoolGeometry
 from convitro.anatomy.strongest import top_patches
-from convitro.anatomy.summarize import Summary, summary
+from convitro.anatomy.summarize import summary
+from convitro.anatomy.summary_table import Summary
 
 __all__ = [
     "Anatomy",
