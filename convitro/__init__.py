@@ -25,7 +25,7 @@ from convitro.aggregation import (
 
 if TYPE_CHECKING:
     from convitro import functional, presets
-    from convitro.anatomy import dissect, receptive_field, summary
+    from convitro.anatomy import compare_stacks, dissect, receptive_field, summary
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -38,6 +38,7 @@ _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
     "PresetConv2d": "convitro.presets",
+    "compare_stacks": "convitro.anatomy",
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
@@ -64,6 +65,7 @@ __all__ = [
     "Std",
     "Sum",
     "aggregations",
+    "compare_stacks",
     "dissect",
     "functional",
     "load",

@@ -7,6 +7,7 @@ from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.pixel import PixelTrace
 from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
 from convitro.anatomy.receptive.network import receptive_field
+from convitro.anatomy.stacks import StackComparison, compare_stacks
 from convitro.anatomy.stages import PoolGeometry
 from convitro.anatomy.summarize import summary
 from convitro.anatomy.summary_table import Summary
@@ -21,7 +22,9 @@ __all__ = [
     "ReceptiveField",
     "ReceptiveFields",
     "Row",
+    "StackComparison",
     "Summary",
+    "compare_stacks",
     "dissect",
     "receptive_field",
     "summary",
