@@ -24,8 +24,16 @@ from convitro.aggregation import (
 )
 
 if TYPE_CHECKING:
-    from convitro import functional, presets
-    from convitro.anatomy import compare_stacks, dissect, receptive_field, summary
+    from convitro import functional, plots, presets
+    from convitro.anatomy import (
+        compare_stacks,
+        deconvnet,
+        diagnose,
+        dissect,
+        receptive_field,
+        summary,
+        top_patches,
+    )
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -33,17 +41,33 @@ if TYPE_CHECKING:
 
 __version__ = version("convitro")
 
-_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "presets", "sources")
+_PACKAGES = (
+    "anatomy",
+    "datasets",
+    "explorer",
+    "functional",
+    "keras",
+    "models",
+    "nn",
+    "pictures",
+    "plots",
+    "presets",
+    "report",
+    "sources",
+)
 _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
     "PresetConv2d": "convitro.presets",
     "compare_stacks": "convitro.anatomy",
+    "deconvnet": "convitro.anatomy",
+    "diagnose": "convitro.anatomy",
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
     "receptive_field": "convitro.anatomy",
     "summary": "convitro.anatomy",
+    "top_patches": "convitro.anatomy",
 }
 
 __all__ = [
@@ -66,14 +90,18 @@ __all__ = [
     "Sum",
     "aggregations",
     "compare_stacks",
+    "deconvnet",
+    "diagnose",
     "dissect",
     "functional",
     "load",
     "plan",
+    "plots",
     "presets",
     "receptive_field",
     "register_aggregation",
     "summary",
+    "top_patches",
 ]
 
 

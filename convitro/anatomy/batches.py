@@ -61,8 +61,57 @@ class Batches:
             and not isinstance(self.data.dataset, IterableDataset)
         )
 
+    @cached_property
+    def indexed(self) -> bool:
+        """Whether a single image can be read without all those before it."""
+        if isinstance(self.data, (Tensor, tuple)):
+            return True
+        return is_map(self.data) and len(self.data) > 0 and self._read(self.data[0], 0)[0].ndim == 3
+
+    @property
+    def read_once(self) -> bool:
+        """Whether the data are gone once they have been read."""
+        return isinstance(self.data, Iterator)
+
+    def fetch(self, wanted: Iterable[int]) -> dict[int, Tensor]:
+        """Some of the images (C, H, W) by their number: read on their own, or picked from one more pass.
+
+        Raises:
+            ArgumentError: the data can be read only once, or have no such image.
+        """
+        missing = set(wanted)
+        if self.indexed:
+            return {index: self._single(index) for index in sorted(missing)}
+        first, found = 0, {}
+        for images, _ in self if missing else ():
+            here = {index for index in missing if first <= index < first + len(images)}
+            found.update({index: images[index - first] for index in here})
+            missing -= here
+            first += len(images)
+            if not missing:
+                break
+        if missing:
+            raise ArgumentError(
+                f"{self.caller}: `data` no longer holds every image.",
+                expected=f"image {min(missing)}",
+                received=f"{first} images",
+            )
+        return found
+
+    def _single(self, index: int) -> Tensor:
+        if isinstance(self.data, (Tensor, tuple)):
+            images: Tensor = self.data[0] if isinstance(self.data, tuple) else self.data
+            return images[index]
+        return self._read(self.data[index], index)[0]
+
     def __iter__(self) -> Iterator[Batch]:
+        return self.after(0)
+
+    def after(self, done: int) -> Iterator[Batch]:
         """Batches of images (N, C, H, W), floating point, with their labels (N, …) or None.
+
+        Args:
+            done: begin with this image where that can be (`indexed`); other data begin anew.
 
         Raises:
             ArgumentError: an item is no image, or the data are a used-up iterator or empty.
@@ -76,22 +125,22 @@ class Batches:
             )
         self._used = isinstance(self.data, Iterator)
         found = False
-        for images, labels in self._parts():
+        for images, labels in self._parts(done):
             if len(images):
                 found = True
                 yield images, labels
-        if not found:
+        if not found and not done:
             raise ArgumentError(f"{self.caller}: `data` holds no image.", expected="at least one image")
 
-    def _parts(self) -> Iterator[Batch]:
+    def _parts(self, done: int) -> Iterator[Batch]:
         if isinstance(self.data, (Tensor, tuple)):
             images, labels = self.data if isinstance(self.data, tuple) else (self.data, None)
-            for start in range(0, len(images), self.size):
+            for start in range(done, len(images), self.size):
                 part = slice(start, start + self.size)
                 yield images[part], None if labels is None else labels[part]
             return
         singles: list[tuple[Tensor, Any]] = []
-        for place, item in enumerate(self._items()):
+        for place, item in enumerate(self._items(done), done):
             image, label = self._read(item, place)
             if singles and image.shape != singles[0][0].shape:
                 yield stacked(singles)  # images of another size cannot lie in the same tensor
@@ -106,11 +155,10 @@ class Batches:
         if singles:
             yield stacked(singles)
 
-    def _items(self) -> Iterator[Any]:
-        data = self.data
-        if isinstance(data, Dataset) and not isinstance(data, IterableDataset) and hasattr(data, "__len__"):
-            return (data[index] for index in range(len(data)))  # many data sets never raise IndexError
-        return iter(data)
+    def _items(self, done: int) -> Iterator[Any]:
+        if is_map(self.data):  # many of them never raise the IndexError that would end a loop
+            return (self.data[index] for index in range(done, len(self.data)))
+        return iter(self.data)
 
     def _read(self, item: Any, place: int) -> tuple[Tensor, Any]:
         """The image or images of one item, and what stands beside them."""
@@ -119,6 +167,11 @@ class Batches:
             label = item[1] if len(item) > 1 else None
             item = item[0]
         return checked_images(item, f"{self.caller}: item {place} of `data`", (3, 4)), label
+
+
+def is_map(data: Any) -> bool:
+    """Whether it is a data set that gives single images by their number."""
+    return isinstance(data, Dataset) and not isinstance(data, IterableDataset) and hasattr(data, "__len__")
 
 
 def batches(data: Any, size: int = 32, *, caller: str = "batches") -> Batches:

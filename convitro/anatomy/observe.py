@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from convitro.anatomy.preserve import ModelState, preserved
 from convitro.errors import ArgumentError, missing_call
 from convitro.sources import as_module
-from convitro.sources.graph import Step
+from convitro.sources.graph import Graph, Step
 
 
 class Observer(TorchFunctionMode):
@@ -73,6 +73,16 @@ class Observer(TorchFunctionMode):
         Returns:
             A detached copy of what the model returned.
         """
+        with self.prepared(mode):
+            args, kwargs = tree_map(copied, call_arguments(input))
+            self.started(args, kwargs)
+            with self:
+                output = self.model(*args, **kwargs)
+            return tree_map(copied, output)
+
+    @contextmanager
+    def prepared(self, mode: str = "same") -> Iterator[None]:
+        """While this lasts the model may run, and its modules are followed; afterwards it is as it was."""
         with ExitStack() as stack:
             self.state = stack.enter_context(preserved(self.model))
             stack.callback(setattr, self, "state", None)
@@ -80,18 +90,19 @@ class Observer(TorchFunctionMode):
                 self.model.train(mode == "train")
             if "torch._dynamo" in sys.modules:
                 stack.enter_context(compiled_parts_run_as_written())
-            args, kwargs = tree_map(copied, call_arguments(input))
             stack.callback(register_module_forward_pre_hook(self.before_module).remove)
             stack.callback(register_module_forward_hook(self.after_module, always_call=True).remove)
-            self.started(args, kwargs)
-            with self:
-                output = self.model(*args, **kwargs)
-            return tree_map(copied, output)
+            yield
 
 
 def shown_name(module: nn.Module, path: str) -> str:
     """What people call a module of a model."""
     return module.own_name if isinstance(module, Step) else path
+
+
+def model_name(model: nn.Module) -> str:
+    """What a model is called: by its framework, or by its class."""
+    return model.own_name if isinstance(model, Graph) else type(model).__name__
 
 
 def kind_of(module: nn.Module) -> str:

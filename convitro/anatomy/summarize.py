@@ -14,7 +14,7 @@ from torch import nn
 
 from convitro.anatomy.columns import COLUMNS, ROW_SETTINGS
 from convitro.anatomy.count import Accountant, Row, rows_without_run
-from convitro.anatomy.observe import check_input, check_model
+from convitro.anatomy.observe import check_input, check_model, model_name
 from convitro.anatomy.receptive.network import warnings_of
 from convitro.anatomy.summary_table import Summary
 from convitro.anatomy.zeros import size_error, zeros
@@ -177,7 +177,7 @@ def totalled(
     nodes = () if accountant is None else accountant.nodes
     follower = None if accountant is None else accountant.follower
     return Summary(
-        model=str(getattr(model, "own_name", type(model).__name__)),
+        model=model_name(model),
         rows=tuple(rows),
         nodes=tuple(node._replace(row=timed([node.row], times or {})[0]) for node in nodes),
         parameters=total,

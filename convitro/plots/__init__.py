@@ -6,8 +6,8 @@ Matplotlib is loaded when something is drawn, and its global state (pyplot) is n
 from convitro.plots.charts import Bars, Curves, Histogram
 from convitro.plots.colours import Scale
 from convitro.plots.display import Display
-from convitro.plots.maps import kernel_matrix, map_grid
-from convitro.plots.pictures import colour_filters, picture_grid
+from convitro.plots.maps import kernel_matrix, map_grid, map_rows
+from convitro.plots.pictures import colour_filters, patch_sheet, picture_grid, projection_sheet
 from convitro.plots.sheet import Block, Sheet, Tile
 
 __all__ = [
@@ -22,5 +22,8 @@ __all__ = [
     "colour_filters",
     "kernel_matrix",
     "map_grid",
+    "map_rows",
+    "patch_sheet",
     "picture_grid",
+    "projection_sheet",
 ]

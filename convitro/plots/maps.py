@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -139,6 +139,50 @@ def kernel_matrix(
     )
 
 
+def map_rows(
+    rows: Mapping[str, Sequence[tuple[str, Tensor]]], title: str, *, most: int = 24, notes: Sequence[str] = ()
+) -> Sheet:
+    """Show maps in rows that have a name and a colour scale each.
+
+    Args:
+        rows: name to captions and maps, each map (H, W).
+        title: the line above.
+        most: how many maps of a row are shown at most; a note says how many are not.
+        notes: further lines below.
+
+    Source: own.
+
+    Example:
+        >>> rows = {"input": [("red", torch.zeros(2, 2))], "kernel": [("", torch.ones(1, 1))]}
+        >>> print(map_rows(rows, "parts"))
+        parts: input (1 map from 0 to 0), kernel (1 map from 1 to 1).
+    """
+    scales = {name: Scale.of(flattened([map for _, map in row])) for name, row in rows.items()}
+    tiles = [
+        tuple(Tile(scales[name].colours(map), caption) for caption, map in row[:most])
+        for name, row in rows.items()
+    ]
+    told = (
+        f"{name} ({counted(len(row), 'map')} from {scales[name].low:.3g} to {scales[name].high:.3g})"
+        for name, row in rows.items()
+    )
+    labels = tuple(f"{name}  ±{scale.limit:.2g}" for name, scale in scales.items())
+    cut = [note for name, row in rows.items() for note in hidden(len(row), most, "map", f"{name}: ")]
+    return Sheet(
+        (Block(tuple(tiles), row_labels=labels),),
+        title,
+        f"{title}: {', '.join(told)}.",
+        unit_scale(Scale.of(torch.tensor([end for scale in scales.values() for end in scale.ends]))),
+        "times the value beside each row",
+        (*cut, *notes),
+    )
+
+
+def flattened(maps: Sequence[Tensor]) -> Tensor:
+    """All numbers of some maps in a row."""
+    return torch.cat([map.detach().flatten().double() for map in maps]) if maps else torch.zeros(0)
+
+
 def beside(
     rows: Sequence[tuple[Tile, ...]], labels: Sequence[str], columns: tuple[str, ...]
 ) -> tuple[Block, ...]:
@@ -162,9 +206,9 @@ def unit_scale(scale: Scale) -> Scale:
     return Scale(1.0, -1.0 if scale.low < 0 else 0.0, 1.0 if scale.high > 0 else 0.0)
 
 
-def hidden(count: int, most: int, what: str) -> tuple[str, ...]:
+def hidden(count: int, most: int, what: str, where: str = "") -> tuple[str, ...]:
     """A note on what is not shown, if anything."""
-    return (f"{counted(count - most, f'more {what}')} not shown.",) if count > most else ()
+    return (f"{where}{counted(count - most, f'more {what}')} not shown.",) if count > most else ()
 
 
 def not_finite(values: Tensor) -> tuple[str, ...]:
@@ -173,9 +217,9 @@ def not_finite(values: Tensor) -> tuple[str, ...]:
     return (f"Grey: {counted(count, 'value')} not a number.",) if count else ()
 
 
-def counted(count: int, what: str) -> str:
+def counted(count: int, what: str, several: str = "") -> str:
     """A number and its noun: "1 map", "2 maps"."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
+    return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
 def check_scale(scale: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from convitro.errors import ShapeError
-from convitro.plots.colours import composite, photograph, picture_range
+from convitro.plots.colours import Pixels, Scale, composite, photograph, picture_range
 from convitro.plots.maps import MOST, check_scale, counted, hidden, in_rows
-from convitro.plots.sheet import Sheet, Tile
+from convitro.plots.sheet import Block, Sheet, Tile
 
 
 def picture_grid(
@@ -114,6 +115,127 @@ def colour_filters(
             *hidden(len(kernels), most, "filter"),
         ),
     )
+
+
+def projection_sheet(
+    image: Tensor, projection: Tensor, rows: slice, columns: slice, title: str, notes: Sequence[str] = ()
+) -> Sheet:
+    """Show an image beside what was projected back into it, whole and where something is.
+
+    Three channels are shown in colour: 0 is middle grey, the largest absolute value full light or none. Of
+    any other number the sum is shown: blue below zero, orange above.
+
+    Args:
+        image, projection: (C, H, W), alike.
+        rows, columns: where the projection is not zero.
+        title: the line above.
+        notes: further lines below.
+
+    Source: own.
+
+    Example:
+        >>> image, projection = torch.rand(3, 8, 8), torch.randn(3, 8, 8)
+        >>> print(projection_sheet(image, projection, slice(2, 5), slice(0, 3), "one"))
+        one: an image of 8x8 pixels and its projection, not zero in 3x3 of them.
+    """
+    check_image(image)
+    check_image(projection)
+    low, high = picture_range([image])
+    seen, come_back = photograph(image, low, high), signed(projection)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    tiles = [Tile(seen, "image"), Tile(come_back, "projection")]
+    if 0 < height * width < image.shape[1] * image.shape[2]:
+        tiles += [Tile(seen[rows, columns], "seen"), Tile(come_back[rows, columns], "came back")]
+    scale = Scale.of(projection.sum(0)) if len(projection) != 3 else None
+    largest = float(projection.abs().max()) if projection.numel() else 0.0
+    grey = f"Middle grey came back as 0; full light or none is ±{largest:.3g} in that channel."
+    pixels = f"{image.shape[1]}x{image.shape[2]} pixels"
+    return Sheet(
+        (Block((tuple(tiles),)),),
+        title,
+        f"{title}: an image of {pixels} and its projection, not zero in {height}x{width} of them.",
+        scale,
+        notes=(*([grey] if scale is None else []), *stretched(low, high), *notes),
+    )
+
+
+def patch_sheet(
+    filters: Mapping[str, tuple[Sequence[Tensor], Sequence[Tensor]]],
+    title: str,
+    method: str = "",
+    *,
+    hidden: int = 0,
+) -> Sheet:
+    """Show for each filter a square of patches, and beside it a square of their projections.
+
+    All patches share one scale of brightness; each projection has its own, as only its shape matters.
+
+    Args:
+        filters: what stands above each, and its patches and projections (C, H, W); the latter may be missing.
+        title: the line above.
+        method: how the projections were made, for the note.
+        hidden: how many filters there are besides.
+
+    Source: own, after the figures of Zeiler and Fergus 2013.
+
+    Example:
+        >>> print(patch_sheet({"filter 3": ([torch.rand(3, 5, 5)] * 9, [])}, "conv1"))
+        conv1: 9 patches of 1 filter.
+    """
+    everything = [patch for patches, _ in filters.values() for patch in patches]
+    low, high = picture_range(everything)
+    most = max((len(patches) for patches, _ in filters.values()), default=1)
+    side = math.ceil(math.sqrt(max(most, 1)))
+    blocks = []
+    for name, (patches, projections) in filters.items():
+        groups = [[Tile(photograph(patch, low, high)) for patch in patches]]
+        groups += (
+            [[Tile(signed(projection)) for projection in projections]]
+            if any(p for _, p in filters.values())
+            else []
+        )
+        blocks.append(side_by_side(name, groups, side))
+    projected = any(projections for _, projections in filters.values())
+    coloured = all(len(patch) == 3 for patch in everything)
+    zero = "grey" if coloured else "white"
+    told = f"Right of the patches: what came back ({method}), each on a scale of its own; {zero} is 0."
+    return Sheet(
+        tuple(blocks),
+        title,
+        f"{title}: {counted(len(everything), 'patch', 'patches')} of {counted(len(filters), 'filter')}.",
+        notes=(
+            *([told] if projected else []),
+            *stretched(low, high),
+            *([f"{counted(hidden, 'more filter')} not shown."] if hidden else []),
+        ),
+    )
+
+
+def side_by_side(title: str, groups: Sequence[Sequence[Tile]], side: int) -> Block:
+    """Groups of tiles, each `side` tiles wide, beside each other."""
+    height = math.ceil(max((len(tiles) for tiles in groups), default=0) / side) or 1
+    rows = []
+    for row in range(height):
+        line: list[Tile | None] = []
+        for tiles in groups:
+            part: list[Tile | None] = list(tiles[row * side : (row + 1) * side])
+            line += part + [None] * (side - len(part))
+        rows.append(tuple(line))
+    return Block(tuple(rows), title, breaks=frozenset(side * index for index in range(1, len(groups))))
+
+
+def signed(projection: Tensor, limit: float | None = None) -> Pixels:
+    """Signed numbers (C, H, W) as RGB bytes: three channels in colour around grey, others as their sum.
+
+    Args:
+        projection: the numbers.
+        limit: the absolute value of the strongest colour; None takes the largest.
+    """
+    shown = projection if len(projection) == 3 else projection.sum(0)
+    largest = float(shown.abs().max()) if limit is None and shown.numel() else limit or 0.0
+    if len(projection) == 3:
+        return composite(shown, largest)
+    return Scale(largest, -largest, largest).colours(shown)
 
 
 def stretched(low: float, high: float) -> tuple[str, ...]:

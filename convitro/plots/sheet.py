@@ -227,9 +227,7 @@ class Pen:
 
     def __init__(self, ax: Axes, width: float) -> None:
         self.ax = ax
-        figure = ax.get_figure(root=True)
-        assert figure is not None
-        shown = ax.get_window_extent().width / figure.dpi
+        shown = ax.get_window_extent().width / ax.figure.dpi
         self.shrink = min(1.0, shown / width)  # text shrinks with axes that are smaller than the sheet
 
     def write(self, x: float, y: float, text: str, points: float, **style: str) -> None:
