@@ -25,7 +25,7 @@ from convitro.aggregation import (
 
 if TYPE_CHECKING:
     from convitro import functional, plots, presets
-    from convitro.anatomy import deconvnet, dissect, receptive_field, summary, top_patches
+    from convitro.anatomy import deconvnet, diagnose, dissect, receptive_field, summary, top_patches
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -33,12 +33,26 @@ if TYPE_CHECKING:
 
 __version__ = version("convitro")
 
-_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "plots", "presets", "sources")
+_PACKAGES = (
+    "anatomy",
+    "datasets",
+    "explorer",
+    "functional",
+    "keras",
+    "models",
+    "nn",
+    "pictures",
+    "plots",
+    "presets",
+    "report",
+    "sources",
+)
 _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
     "PresetConv2d": "convitro.presets",
     "deconvnet": "convitro.anatomy",
+    "diagnose": "convitro.anatomy",
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
@@ -67,6 +81,7 @@ __all__ = [
     "Sum",
     "aggregations",
     "deconvnet",
+    "diagnose",
     "dissect",
     "functional",
     "load",

@@ -179,6 +179,22 @@ def with_padding(problem: ConvProblem, padding: Any, caller: str) -> ConvProblem
     return replace(problem, padding=sides)
 
 
+def same_borders(
+    sizes: Sequence[int], window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> list[Pair]:
+    """What "same" puts before and after each axis in Keras: ceil(size / stride) pixels, more at the end.
+
+    Example:
+        >>> same_borders((8, 9), (3, 3), (2, 2), (1, 1))
+        [(0, 1), (1, 1)]
+    """
+    found = []
+    for size, extent, step, spread in zip(sizes, window, stride, dilation, strict=True):
+        total = max((-(-size // step) - 1) * step + (extent - 1) * spread + 1 - size, 0)
+        found.append((total // 2, total - total // 2))
+    return found
+
+
 def integer_pair(value: Any, name: str, *, least: int) -> Pair:
     """`value` as (rows, columns): an integer stands for both; `name` begins the error.
 

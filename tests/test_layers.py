@@ -17,7 +17,7 @@ PACKAGE = ROOT / "convitro"
 # A part may import those before it, never those after it.
 ORDER = """
     errors geometry aggregation reference engine ops checks progress routing functional nn presets
-    keras sources plots anatomy pictures
+    keras sources plots anatomy pictures datasets
     view report explorer lab models bench cli __main__
 """.split()  # noqa: SIM905 - one per line would hide the order
 HEAVY = ("matplotlib", "starlette", "uvicorn", "keras", "onnx", "triton", "skimage", "PIL", "llvmlite")

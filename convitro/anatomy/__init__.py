@@ -2,6 +2,7 @@
 
 from convitro.anatomy.count import Row
 from convitro.anatomy.deconvolution import deconvnet
+from convitro.anatomy.diagnosis import Diagnosis, Finding, LayerState, diagnose
 from convitro.anatomy.dissection import Anatomy, dissect
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.layer import LayerAnatomy
@@ -12,13 +13,17 @@ from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveField
 from convitro.anatomy.receptive.network import receptive_field
 from convitro.anatomy.stages import PoolGeometry
 from convitro.anatomy.strongest import top_patches
-from convitro.anatomy.summarize import Summary, summary
+from convitro.anatomy.summarize import summary
+from convitro.anatomy.summary_table import Summary
 
 __all__ = [
     "Anatomy",
     "Box",
+    "Diagnosis",
     "FilterAnatomy",
+    "Finding",
     "LayerAnatomy",
+    "LayerState",
     "PixelTrace",
     "PoolGeometry",
     "Projection",
@@ -28,6 +33,7 @@ __all__ = [
     "Summary",
     "TopPatches",
     "deconvnet",
+    "diagnose",
     "dissect",
     "receptive_field",
     "summary",

@@ -1,11 +1,12 @@
-"""Count what a run costs: one row for each layer in execution order, with its parameters and MACs."""
+"""Count what a run costs: a row for each layer in execution order: parameters, MACs, memory, field, time."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,12 +14,17 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
+from convitro.anatomy.advice import Consumers, ConvCall, advice_on
 from convitro.anatomy.observe import Observer, kind_of
+from convitro.anatomy.receptive.call import Function
+from convitro.anatomy.receptive.field import ReceptiveField
+from convitro.anatomy.receptive.follow import Follower
+from convitro.anatomy.receptive.network import following, start_all
 from convitro.anatomy.recognise import CONVOLUTIONS, bound
+from convitro.errors import UnsupportedError
 from convitro.sources.graph import Step
 
 Shape = tuple[int, ...]
-Function = Callable[..., Any]
 aten = torch.ops.aten
 
 FORWARD: dict[Function, str] = {
@@ -44,10 +50,15 @@ class Row:
         kind: class of the module, or the function.
         input_shape, output_shape: of its first tensors; None where there is none or nothing ran.
         kernel_size: of a convolution.
+        groups: of a convolution.
         parameters: those not counted in a row before.
         shared: those that were.
         trainable: whether any of them requires a gradient.
         macs: multiply-accumulates in convolutions and linear layers.
+        output_bytes: memory that its outputs take and nothing took before; 0 for what works in place.
+        field: what its units see of the image; None where there is no image, or no unit sees it.
+        time_ms: median time of its forward, where it was measured.
+        advice: what follows from the numbers, in sentences.
     """
 
     name: str
@@ -55,10 +66,40 @@ class Row:
     input_shape: Shape | None = None
     output_shape: Shape | None = None
     kernel_size: Shape | None = None
+    groups: int | None = None
     parameters: int = 0
     shared: int = 0
     trainable: bool = False
     macs: int = 0
+    output_bytes: int = 0
+    field: ReceptiveField | None = None
+    time_ms: float | None = None
+    advice: tuple[str, ...] = ()
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations: 2 for each MAC."""
+        return 2 * self.macs
+
+    def to_dict(self) -> dict[str, Any]:
+        """All values as JSON types."""
+        found: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        found = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+        seen = None if self.field is None else self.field.to_dict()
+        names = ("size", "stride", "start", "whole", "exact")
+        found["flops"] = self.flops
+        found["receptive_field"] = None if seen is None else {name: seen[name] for name in names}
+        del found["field"]
+        return found
+
+
+class Node(NamedTuple):
+    """A row in the tree of modules: how deep it stands, its name there, whether it has parts."""
+
+    level: int
+    variable: str
+    row: Row
+    has_parts: bool
 
 
 class Ledger:
@@ -83,9 +124,13 @@ class Frame:
     """A module that is running: what its row will need."""
 
     module: nn.Module
+    place: int
     input_shape: Shape | None = None
+    memory: frozenset[int] = frozenset()
     macs: int = 0
     shown_inside: bool = False
+    calls: list[ConvCall] = field(default_factory=list)
+    began: float = 0.0
 
 
 class Accountant(Observer):
@@ -94,71 +139,155 @@ class Accountant(Observer):
     Args:
         model: what will run.
         depth: modules nested deeper than this are summed up in the one around them.
+        follows: what units see of the image is followed as well, and advice is given.
     """
 
-    def __init__(self, model: nn.Module, depth: int) -> None:
+    def __init__(self, model: nn.Module, depth: int, *, follows: bool = True) -> None:
         super().__init__(model)
-        self.depth = depth
+        self.depth, self.follows = depth, follows
         self.rows: list[Row] = []
+        self.input_bytes = 0
+        self.total_ms = 0.0
+        self._nodes: list[Node | None] = []
+        self._calls_of: dict[str, list[ConvCall]] = {}
         self._ledger = Ledger()
         self._frames: list[Frame] = []
         self._calls: Counter[str] = Counter()
+        self.follower: Follower | None = None
+        self._image_size = (0, 0)
+        self._consumers = Consumers()
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All shown modules and functions, each before its parts."""
+        return [node for node in self._nodes if node is not None]
+
+    def started(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        self.input_bytes = sum(tensor.nbytes for tensor in tensors)
+        if self.follows:
+            follower = following(self)
+            follower.fixed_statistics = True
+            try:
+                self._image_size = start_all(follower, (args, kwargs))
+            except UnsupportedError:  # images of several sizes have no common pixels
+                return
+            self.follower = follower if self._image_size != (0, 0) else None
+
+    def run(self, input: Any, mode: str = "same") -> Any:
+        """As `Observer.run`; then the advice is known."""
+        began = self.now()
+        output = super().run(input, mode)
+        self.total_ms = self.total_ms or (self.now() - began) * 1e3
+        if self.follows:
+            advice = advice_on(self.rows, self._calls_of, self._image_size)
+            self.rows = [replace(row, advice=advice.get(row.name, ())) for row in self.rows]
+            self._nodes = [
+                node and node._replace(row=replace(node.row, advice=advice.get(node.row.name, ())))
+                for node in self._nodes
+            ]
+        return output
+
+    def now(self) -> float:
+        """The time in seconds, when all that was asked of a GPU is done."""
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+        return time.perf_counter()
 
     def entered(self, module: nn.Module, args: Any) -> None:
         if self._is_shown(module):
             if self._frames:
                 self._frames[-1].shown_inside = True
-            self._frames.append(Frame(module, first_shape(args)))
+            self._nodes.append(None)
+            frame = Frame(module, len(self._nodes) - 1, first_shape(args), memory_of(args))
+            self._frames.append(frame)
+            frame.began = self.now()
 
     def left(self, module: nn.Module, output: Any) -> None:
+        ended = self.now()
         if not self._is_shown(module):
             return
         frame = self._frames.pop()
+        if not self._frames:
+            self._consumers.returned(output)
+        elapsed = (ended - frame.began) * 1e3
+        self.total_ms = self.total_ms if self._frames else elapsed
         counted = self._ledger.count(module.parameters(recurse=not frame.shown_inside))
-        if frame.shown_inside and not counted["parameters"]:
-            return  # everything stands in the rows of its parts
-        self.rows.append(
-            Row(
-                name=self._numbered(self.shown_names[module] or type(module).__name__),
-                kind=kind_of(module),
-                input_shape=frame.input_shape,
-                output_shape=first_shape(output),
-                kernel_size=tuple(module.kernel_size) if isinstance(module, _ConvNd) else None,
-                macs=frame.macs,
-                **counted,
-            )
+        path, kind = self.shown_names[module], kind_of(module)
+        row = Row(
+            name=self._numbered(path or type(module).__name__),
+            kind=kind,
+            input_shape=frame.input_shape,
+            output_shape=first_shape(output),
+            kernel_size=tuple(module.kernel_size) if isinstance(module, _ConvNd) else frame_kernel(frame),
+            groups=module.groups if isinstance(module, _ConvNd) else None,
+            macs=frame.macs,
+            output_bytes=bytes_of(output, frame.memory),
+            time_ms=elapsed,
+            **counted,
         )
+        row = replace(row, field=self._field(row.name, kind, output))
+        self._nodes[frame.place] = self._node(module, row, has_parts=frame.shown_inside)
+        if not frame.shown_inside or counted["parameters"]:  # else everything stands in the rows of its parts
+            self.rows.append(row)
+            self._calls_of[row.name] = frame.calls
+
+    def _node(self, module: nn.Module, row: Row, *, has_parts: bool) -> Node:
+        path = self.names[module]
+        if has_parts:
+            row = replace(row, output_bytes=0, time_ms=row.time_ms)
+        return Node(nesting(path), path.rpartition(".")[2] or type(module).__name__, row, has_parts)
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        began = self.now() if func in COUNTED else 0.0
+        result = func(*args, **kwargs) if self.follower is None else self.follower.call(func, args, kwargs)
+        if self.follows:
+            self._consumers.called(func, args, kwargs, result)
         if func in COUNTED and self._frames:
-            self._count(func, args, kwargs or {}, result)
+            self._count(func, args, kwargs, result, (self.now() - began) * 1e3)
         return result
 
     def _count(
-        self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor
+        self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], result: Tensor, elapsed: float
     ) -> None:
         call = bound(CONVOLUTIONS.get(func, ("input", "weight", "bias")), args, kwargs)
         macs, frame = count_macs(func, call, result), self._frames[-1]
         own = isinstance(frame.module, (_ConvNd, nn.Linear, Step)) and self.running[-1] is frame.module
+        made = [ConvCall.of(call, result)] if func in CONVOLUTIONS and self.follows else []
+        for conv in made:
+            self._consumers.made(result, conv)
         if own or nesting(self.names[frame.module]) == self.depth:
             frame.macs += macs
+            frame.calls += made
             return
         path = self.shown_names[frame.module]
         frame.shown_inside = True
-        self.rows.append(
-            Row(
-                name=self._numbered(f"{path}.{COUNTED[func]}".lstrip(".")),
-                kind=COUNTED[func],
-                input_shape=tuple(call["input"].shape),
-                output_shape=tuple(result.shape),
-                kernel_size=None if func in LINEAR else tuple(call["weight"].shape[2:]),
-                macs=macs,
-                **self._ledger.count([call["weight"], call.get("bias")]),
-            )
+        row = Row(
+            name=self._numbered(f"{path}.{COUNTED[func]}".lstrip(".")),
+            kind=COUNTED[func],
+            input_shape=tuple(call["input"].shape),
+            output_shape=tuple(result.shape),
+            kernel_size=None if func in LINEAR else tuple(call["weight"].shape[2:]),
+            groups=None if func in LINEAR else call.get("groups", 1),
+            macs=macs,
+            output_bytes=bytes_of(result, memory_of(args)),
+            time_ms=elapsed,
+            **self._ledger.count([call["weight"], call.get("bias")]),
         )
+        row = replace(row, field=self._field(row.name, row.kind, result))
+        self.rows.append(row)
+        self._nodes.append(Node(nesting(self.names[frame.module]) + 1, row.kind, row, has_parts=False))
+        self._calls_of[row.name] = made
+
+    def _field(self, name: str, kind: str, output: Any) -> ReceptiveField | None:
+        tensor = next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
+        if self.follower is None or tensor is None or tensor.ndim < 2:
+            return None
+        layout = self.follower.of(tensor)
+        return None if layout is None else ReceptiveField.of(name, kind, layout, self._image_size)
 
     def _is_shown(self, module: nn.Module) -> bool:
         """Neither nested too deep nor a part of a layer's parametrised weight."""
@@ -179,6 +308,31 @@ def count_macs(func: Function, call: Mapping[str, Any], result: Tensor) -> int:
     return weight.numel() * (maps.numel() // maps.shape[1 - weight.ndim])
 
 
+def frame_kernel(frame: Frame) -> Shape | None:
+    """The kernel of a step of another framework, which is one convolution."""
+    single = isinstance(frame.module, Step) and len(frame.calls) == 1
+    return frame.calls[0].kernel_size if single else None
+
+
+def memory_of(values: Any) -> frozenset[int]:
+    """Which storages tensors in any nesting of containers use."""
+    return frozenset(
+        leaf.untyped_storage()._cdata
+        for leaf in tree_leaves(values)
+        if isinstance(leaf, Tensor) and leaf.layout is torch.strided
+    )
+
+
+def bytes_of(values: Any, known: frozenset[int]) -> int:
+    """The memory that tensors take, unless they stand in storages that were there before."""
+    fresh = {
+        leaf.untyped_storage()._cdata: leaf.nbytes
+        for leaf in tree_leaves(values)
+        if isinstance(leaf, Tensor) and leaf.layout is torch.strided
+    }
+    return sum(size for storage, size in fresh.items() if storage not in known)
+
+
 def first_shape(values: Any) -> Shape | None:
     """The shape of the first tensor in any nesting of containers."""
     found = next((leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)), None)
@@ -196,5 +350,5 @@ def rows_without_run(model: nn.Module) -> list[Row]:
     for name, module in model.named_modules():
         counted = ledger.count(module.parameters(recurse=False))
         if counted["parameters"] or counted["shared"]:
-            rows.append(Row(name or type(module).__name__, type(module).__name__, **counted))
+            rows.append(Row(name or type(module).__name__, kind_of(module), **counted))
     return rows

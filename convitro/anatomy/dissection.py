@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from convitro.anatomy.connections import Node
 from convitro.anatomy.convolution import describe
 from convitro.anatomy.layer import LayerAnatomy
-from convitro.anatomy.observe import check_input, check_model
+from convitro.anatomy.observe import check_input, check_model, model_name
 from convitro.anatomy.pictured import strongest_picture
 from convitro.anatomy.tables import Table, by
 from convitro.anatomy.trace import Tracer
@@ -28,11 +29,13 @@ class Anatomy(Mapping[str, LayerAnatomy]):
         model: name of the model's class.
         layers: what was found, in execution order.
         output: what the model returned, detached.
+        nodes: what leads to what: all layers of the run, also those not kept, and where ways come together.
     """
 
     model: str
     layers: tuple[LayerAnatomy, ...]
     output: Any
+    nodes: tuple[Node, ...] = ()
 
     def __getitem__(self, name: str) -> LayerAnatomy:
         if name not in self._by_name:
@@ -51,7 +54,8 @@ class Anatomy(Mapping[str, LayerAnatomy]):
 
     def to_dict(self) -> dict[str, Any]:
         """Sizes and settings of all layers as JSON types, without the values."""
-        return {"model": self.model, "layers": [layer.to_dict() for layer in self.values()]}
+        nodes = [{"name": node.name, "kind": node.kind, "sources": list(node.sources)} for node in self.nodes]
+        return {"model": self.model, "layers": [layer.to_dict() for layer in self.values()], "nodes": nodes}
 
     def plot(self, image: int = 0, strongest: int = 12) -> Sheet:
         """The strongest maps of every layer, by their mean absolute value: a row for each layer.
@@ -146,7 +150,7 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     if unknown:
         raise unknown_layers(unknown, tracer.seen)
     found = [LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced]
-    return Anatomy(type(model).__name__, tuple(found), output)
+    return Anatomy(model_name(model), tuple(found), output, tuple(tracer.connections.nodes))
 
 
 def unknown_layers(names: list[Any], known: list[str]) -> UnknownLayerError:

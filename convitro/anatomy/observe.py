@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from convitro.anatomy.preserve import ModelState, preserved
 from convitro.errors import ArgumentError, missing_call
 from convitro.sources import as_module
-from convitro.sources.graph import Step
+from convitro.sources.graph import Graph, Step
 
 
 class Observer(TorchFunctionMode):
@@ -98,6 +98,11 @@ class Observer(TorchFunctionMode):
 def shown_name(module: nn.Module, path: str) -> str:
     """What people call a module of a model."""
     return module.own_name if isinstance(module, Step) else path
+
+
+def model_name(model: nn.Module) -> str:
+    """What a model is called: by its framework, or by its class."""
+    return model.own_name if isinstance(model, Graph) else type(model).__name__
 
 
 def kind_of(module: nn.Module) -> str:

@@ -1,120 +1,46 @@
-"""A model's layers in one table: output shapes, parameters and MACs, in the words of torchinfo."""
+"""`summary`: a model run once, its layers with shapes, parameters, MACs, memory, receptive field and time."""
 
 from __future__ import annotations
 
+import statistics
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
+from torch import nn
 
+from convitro.anatomy.columns import COLUMNS, ROW_SETTINGS
 from convitro.anatomy.count import Accountant, Row, rows_without_run
-from convitro.anatomy.observe import check_input, check_model
-from convitro.anatomy.tables import Table, by
-from convitro.errors import ArgumentError, ShapeError
+from convitro.anatomy.observe import check_input, check_model, model_name
+from convitro.anatomy.receptive.network import warnings_of
+from convitro.anatomy.summary_table import Summary
+from convitro.anatomy.zeros import size_error, zeros
+from convitro.errors import ArgumentError
 from convitro.geometry import check_choice
 
-COLUMNS = {
-    "input_size": "input",
-    "output_size": "output",
-    "kernel_size": "kernel",
-    "num_params": "parameters",
-    "mult_adds": "MACs",
-    "trainable": "trainable",
-}
-NUMERIC = ("num_params", "mult_adds")
 MODES = ("same", "eval", "train")
-
-
-@dataclass(frozen=True, repr=False)
-class Summary:
-    """The layers of a model and what they cost.
-
-    Args:
-        model: name of the model's class.
-        rows: one per layer, in execution order; without an input in the order of definition.
-        parameters: all of the model's, each counted once.
-        trainable_parameters: those that require a gradient.
-        unused_parameters: those of modules that did not run.
-        parameter_bytes: the memory that they take.
-        macs: multiply-accumulates of one run in convolutions and linear layers; None if nothing ran.
-        columns: which columns the table shows.
-    """
-
-    model: str
-    rows: tuple[Row, ...]
-    parameters: int
-    trainable_parameters: int
-    unused_parameters: int
-    parameter_bytes: int
-    macs: int | None
-    columns: tuple[str, ...]
-
-    @property
-    def flops(self) -> int | None:
-        """Floating point operations: 2 for each MAC."""
-        return None if self.macs is None else 2 * self.macs
-
-    def to_dict(self) -> dict[str, Any]:
-        """Rows and totals as JSON types."""
-        totals = {
-            "parameters": self.parameters,
-            "trainable_parameters": self.trainable_parameters,
-            "unused_parameters": self.unused_parameters,
-            "parameter_bytes": self.parameter_bytes,
-            "macs": self.macs,
-            "flops": self.flops,
-        }
-        return {"model": self.model, "layers": [asdict(row) for row in self.rows], "totals": totals}
-
-    def table(self) -> Table:
-        """The rows, and the totals below."""
-        columns = ("layer", "kind", *(COLUMNS[name] for name in self.columns))
-        rows = [(row.name, row.kind, *(cell(row, name) for name in self.columns)) for row in self.rows]
-        numeric = tuple(index for index, name in enumerate(self.columns, start=2) if name in NUMERIC)
-        whole = tuple(range(2, len(columns)))
-        return Table(self.model, columns, tuple(rows), tuple(self._notes()), numeric, whole)
-
-    def _notes(self) -> list[str]:
-        notes = [
-            f"parameters: {self.parameters:,} ({self.trainable_parameters:,} trainable), "
-            f"{self.parameter_bytes / 2**20:.1f} MiB"
-        ]
-        if any(row.shared for row in self.rows):
-            notes.append("(in brackets: used before, counted once)")
-        if self.unused_parameters:
-            notes.append(f"unused in this run: {self.unused_parameters:,} parameters")
-        if self.macs is None:
-            notes.append("give input_size or input_data to see output shapes and MACs")
-        else:
-            notes.append(f"MACs: {self.macs:,} in convolutions and linear layers")
-            notes.append(f"FLOPs: {self.flops:,} (2 for each MAC)")
-        return notes
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
+RUNS = 5  # whose median is a layer's time, after one that warms up
 
 
 def summary(
     model: nn.Module,
     input_size: Sequence[Any] | None = None,
     input_data: Any = None,
-    depth: int = 3,
+    batch_dim: int | None = None,
+    cache_forward_pass: bool | None = None,
     col_names: Sequence[str] = ("output_size", "num_params", "mult_adds"),
-    verbose: int | None = None,
-    mode: str = "same",
+    col_width: int | None = None,
+    depth: int = 3,
     device: Any = None,
     dtypes: Sequence[torch.dtype] | None = None,
+    mode: str = "same",
+    row_settings: Sequence[str] = (),
+    verbose: int | None = None,
 ) -> Summary:
-    """List a model's layers with output shapes, parameters and MACs, by running it once.
+    """List a model's layers with shapes, parameters, MACs and more, by running it once.
 
     A layer that runs twice has two rows, a convolution called as a function has its own, and parameters that
     are shared count once. The model is afterwards exactly what it was, as for `dissect`.
@@ -123,23 +49,35 @@ def summary(
         model: any torch.nn.Module.
         input_size: (C, H, W) or (N, C, H, W), or a list of such for several inputs. The input is zeros.
         input_data: the input itself, as for `dissect`, instead of a size.
+        batch_dim: where a batch of one is put into `input_size`; None puts it first where it is missing.
+        cache_forward_pass: taken as torchinfo takes it, and without effect: every summary is of a run of its
+            own, so it can never be that of another model.
+        col_names: columns besides name and kind: input_size, output_size, kernel_size, groups, num_params,
+            params_percent, mult_adds (MACs), flops, memory (bytes of the output), receptive_field,
+            field_stride, field_start, time_ms, trainable and advice. What does not fit 80 columns goes into
+            a further table below.
+        col_width: the most characters of a name in a line; None for as many as there is room for.
         depth: modules nested deeper are summed up in the one around them.
-        col_names: columns besides name and kind: input_size, output_size, kernel_size, num_params, mult_adds
-            and trainable.
-        verbose: 1 prints the table, 0 does not; None prints in scripts and is silent in notebooks and at
-            prompts, which show the result themselves.
-        mode: run in "train" or "eval" mode, or in the "same" mode in which the model is.
         device: where the zeros are made; that of the model's first parameter if None.
         dtypes: of the zeros, one per input; that of the model's first floating point parameter if None.
+        mode: run in "train" or "eval" mode, or in the "same" mode in which the model is.
+        row_settings: any of torchinfo's "depth", "var_names", "ascii_only" and "hide_recursive_layers" show
+            the modules as a tree; without them, every layer has one row with its full name.
+        verbose: 1 or 2 prints the table, 0 does not; None prints in scripts and is silent in notebooks and at
+            prompts, which show the result themselves.
 
     Returns:
-        A `Summary`: its `str()` is the table.
+        A `Summary`: its `str()` is the table; `to_dict`, `to_csv`, `to_markdown` and `to_latex` export it.
 
     Raises:
         ArgumentError: an argument is outside what it may be.
         ShapeError: the model cannot run on zeros of that size; the model's own error is the cause.
 
-    Units: MACs are multiply-accumulates; FLOPs = 2 MACs. Only convolutions and linear layers count.
+    Units: MACs are multiply-accumulates; FLOPs = 2 MACs. Only convolutions and linear layers count. Memory
+        is what a layer's output takes anew: 0 where it works in place. Fields are in pixels, as for
+        `receptive_field`; the statistics of a batch normalisation count as fixed. Times are milliseconds
+        without gradients: the median of five runs after one more, each layer measured around its forward,
+        with what observing adds (some microseconds).
 
     Source: own; the argument names are torchinfo's.
 
@@ -158,105 +96,98 @@ def summary(
         FLOPs: 21,312 (2 for each MAC)
     """
     model = check_model(model, "summary")
-    check_choice(mode, MODES, "summary: unknown mode.")
-    for name in col_names:
-        check_choice(name, tuple(COLUMNS), "summary: unknown column in col_names.")
+    check_arguments(col_names, col_width, depth, mode, row_settings)
     if input_size is not None and input_data is not None:
         raise ArgumentError("summary: two inputs.", expected="input_size or input_data", received="both")
-    if depth < 1:
-        raise ArgumentError("summary: `depth` is too small.", expected="at least 1", received=str(depth))
+    input = None
     if input_size is not None:
-        rows = run_on_zeros(Accountant(model, depth), zeros(model, input_size, device, dtypes), mode)
+        input = zeros(model, input_size, device, dtypes, batch_dim)
     elif input_data is not None:
-        input_data = check_input(input_data, "summary", model)
-        rows = run(Accountant(model, depth), input_data, mode)
+        input = check_input(input_data, "summary", model)
+    settings = {"columns": tuple(col_names), "row_settings": tuple(row_settings), "name_width": col_width}
+    if input is None:
+        result = totalled(model, rows_without_run(model), None, settings)
     else:
-        rows = rows_without_run(model)
-    ran = input_size is not None or input_data is not None
-    result = totalled(model, rows, ran=ran, columns=tuple(col_names))
+        accountant = run(model, input, depth, mode, of_zeros=input_size is not None)
+        times = measured(model, input, depth, mode) if "time_ms" in col_names else {}
+        result = totalled(model, timed(accountant.rows, times), accountant, settings, times)
     if verbose or (verbose is None and not hasattr(sys, "ps1") and "ipykernel" not in sys.modules):
         print(result)
     return result
 
 
-def run_on_zeros(accountant: Accountant, input: tuple[Tensor, ...], mode: str) -> list[Row]:
-    """The rows of a run on zeros; an error of the model is told as one of the input's size."""
-    try:
-        return run(accountant, input, mode)
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        raise ShapeError(
-            "summary: the model cannot run on an input of this size.",
-            received=", ".join(str(tuple(tensor.shape)) for tensor in input),
-            hint=f"the model says: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-        ) from error
-
-
-def run(accountant: Accountant, input: Any, mode: str) -> list[Row]:
-    """The rows of a run on `input`."""
-    accountant.run(input, mode)
-    return accountant.rows
-
-
-def zeros(
-    model: nn.Module, input_size: Sequence[Any], device: Any, dtypes: Sequence[torch.dtype] | None
-) -> tuple[Tensor, ...]:
-    """Zeros of the sizes that a user gave, with a batch of one image where they have none."""
-    several = bool(input_size) and isinstance(input_size[0], Sequence)
-    sizes = [tuple(size) for size in input_size] if several else [tuple(input_size)]
-    for size in sizes:
-        if not size or not all(isinstance(length, int) and length > 0 for length in size):
-            raise ArgumentError(
-                "summary: `input_size` is no size.",
-                expected="positive integers such as (3, 32, 32) or (1, 3, 32, 32), or a list of such",
-                received=repr(input_size),
-            )
-    first = next((tensor for tensor in model.parameters() if tensor.is_floating_point()), torch.empty(0))
-    kinds = dtypes or [first.dtype] * len(sizes)
-    if len(kinds) != len(sizes):
+def check_arguments(
+    col_names: Sequence[str], col_width: int | None, depth: int, mode: str, row_settings: Sequence[str]
+) -> None:
+    """Raise an ArgumentError for the first that is not what it may be."""
+    check_choice(mode, MODES, "summary: unknown mode.")
+    for name in col_names:
+        check_choice(name, tuple(COLUMNS), "summary: unknown column in col_names.")
+    for name in row_settings:
+        check_choice(name, ROW_SETTINGS, "summary: unknown word in row_settings.")
+    if depth < 1:
+        raise ArgumentError("summary: `depth` is too small.", expected="at least 1", received=str(depth))
+    if col_width is not None and col_width < 8:
         raise ArgumentError(
-            "summary: `dtypes` does not fit `input_size`.",
-            expected=f"{len(sizes)} of them",
-            received=str(len(kinds)),
+            "summary: `col_width` is too small.", expected="at least 8", received=str(col_width)
         )
-    sizes = [(1, *size) if lacks_batch(model, size) else size for size in sizes]
-    return tuple(
-        torch.zeros(size, dtype=kind, device=device or first.device)
-        for size, kind in zip(sizes, kinds, strict=True)
-    )
 
 
-def lacks_batch(model: nn.Module, size: tuple[int, ...]) -> bool:
-    """Whether a size is one number short of what the convolutions take; 1 or 3 long where there are none."""
-    conv = next((module for module in model.modules() if isinstance(module, _ConvNd)), None)
-    return len(size) in (1, 3) if conv is None else len(size) == len(conv.kernel_size) + 1
+def run(model: nn.Module, input: Any, depth: int, mode: str, *, of_zeros: bool) -> Accountant:
+    """The accounts of one run; on zeros, an error of the model is told as one of the input's size."""
+    accountant = Accountant(model, depth)
+    if not of_zeros:
+        accountant.run(input, mode)
+        return accountant
+    try:
+        accountant.run(input, mode)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        raise size_error("summary", input, error) from error
+    return accountant
 
 
-def totalled(model: nn.Module, rows: list[Row], *, ran: bool, columns: tuple[str, ...]) -> Summary:
+def measured(model: nn.Module, input: Any, depth: int, mode: str) -> dict[str, float]:
+    """By name of the row, the median of its times in milliseconds; "" is that of the whole run."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for index in range(1 + RUNS):
+        accountant = Accountant(model, depth, follows=False)
+        accountant.run(input, mode)
+        if index:
+            times[""].append(accountant.total_ms)
+            for node in accountant.nodes:
+                times[node.row.name].append(node.row.time_ms or 0.0)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def timed(rows: Sequence[Row], times: dict[str, float]) -> list[Row]:
+    """The rows with their measured times, or none."""
+    return [replace(row, time_ms=times.get(row.name)) for row in rows]
+
+
+def totalled(
+    model: nn.Module,
+    rows: list[Row],
+    accountant: Accountant | None,
+    settings: dict[str, Any],
+    times: dict[str, float] | None = None,
+) -> Summary:
     """The rows with their totals."""
     parameters = list(model.parameters())
     total = sum(tensor.numel() for tensor in parameters)
+    nodes = () if accountant is None else accountant.nodes
+    follower = None if accountant is None else accountant.follower
     return Summary(
-        model=type(model).__name__,
+        model=model_name(model),
         rows=tuple(rows),
+        nodes=tuple(node._replace(row=timed([node.row], times or {})[0]) for node in nodes),
         parameters=total,
         trainable_parameters=sum(tensor.numel() for tensor in parameters if tensor.requires_grad),
         unused_parameters=total - sum(row.parameters for row in rows),
         parameter_bytes=sum(tensor.numel() * tensor.element_size() for tensor in parameters),
-        macs=sum(row.macs for row in rows) if ran else None,
-        columns=columns,
+        macs=None if accountant is None else sum(row.macs for row in rows),
+        input_bytes=None if accountant is None else accountant.input_bytes,
+        output_bytes=None if accountant is None else sum(row.output_bytes for row in rows),
+        time_ms=(times or {}).get(""),
+        warnings=() if follower is None else warnings_of(follower),
+        **settings,
     )
-
-
-def cell(row: Row, column: str) -> str:
-    """One value of the table; what is zero or missing stays empty."""
-    if column == "num_params":
-        if row.shared:
-            return f"({row.shared:,})" if not row.parameters else f"{row.parameters:,} ({row.shared:,})"
-        return f"{row.parameters:,}" if row.parameters else ""
-    if column == "mult_adds":
-        return f"{row.macs:,}" if row.macs else ""
-    if column == "trainable":
-        return "yes" if row.trainable else "no" if row.parameters or row.shared else ""
-    shapes = {"input_size": row.input_shape, "output_size": row.output_shape, "kernel_size": row.kernel_size}
-    shape = shapes[column]
-    return "" if shape is None else by(shape, always=True)

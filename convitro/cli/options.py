@@ -10,7 +10,7 @@ MODEL = Annotated[
     str | None,
     Argument(
         metavar="MODEL",
-        help='"module:callable", or a file of weights with --arch. Default: the embedded network.',
+        help='"module:callable", .onnx or .pt2 file, or weights with --arch. Default: the embedded network.',
     ),
 ]
 ARCH = Annotated[

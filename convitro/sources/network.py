@@ -132,7 +132,7 @@ def run_once(model: nn.Module, input_size: tuple[int, int, int]) -> object:
     """The answer to an input of zeros; raises a ShapeError where the model raises anything."""
     try:
         with torch.no_grad():
-            return model(torch.zeros(1, *input_size))
+            return model(torch.zeros(1, *input_size, dtype=dtype_of(model)))
     except Exception as error:  # the user's own forward may raise whatever it likes
         raise ShapeError(
             f"open_network: the network does not run on an input of {'x'.join(map(str, input_size))}.",
@@ -140,6 +140,12 @@ def run_once(model: nn.Module, input_size: tuple[int, int, int]) -> object:
             received=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
             hint="on the command line: --input 3x32x32 sets them",
         ) from error
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """The dtype in which a model computes."""
+    dtypes = (entry.dtype for entry in model.parameters() if entry.is_floating_point())
+    return next(dtypes, torch.get_default_dtype())
 
 
 def parse_input_size(text: str) -> tuple[int, int, int]:

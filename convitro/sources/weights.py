@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,20 @@ from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from convitro.errors import LoadError, UnsupportedError
 
-WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-    "model",
-)  # where training scripts put the weights of a checkpoint
-OTHER_FORMATS = {".onnx": "ONNX", ".keras": "Keras", ".h5": "Keras"}
+# Where training scripts put the weights of a checkpoint; averaged ones only where there are no others.
+NORMAL = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
+AVERAGED = ("ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "ema", "params_ema")
+WRAPPERS = (*NORMAL, *AVERAGED)
+# What parallel training, torch.compile and the modules around a network put before its names.
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+OTHER_FORMATS = {".keras": "Keras", ".h5": "Keras"}
 LISTED = 8  # names per kind in an error; a whole ResNet of them helps nobody
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file, or a state dict saved with `torch.save`, onto the CPU.
 
-    A checkpoint's own wrapping ({"state_dict": ...} or {"model": ...}) is taken off, and so is the prefix
-    "module." that parallel training leaves on every name. A file that holds code is refused.
+    A checkpoint's own wrapping, such as {"state_dict": ...}, is taken off. A file that holds code is refused.
 
     Raises:
         LoadError: the file is damaged, holds code, or holds no weights.
@@ -41,9 +42,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             expected="a safetensors file, or a state dict saved with torch.save",
         )
     state = read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
-    for wrapper in WRAPPERS:
-        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
-            state = state[wrapper]
+    state = unwrapped(state)
     if not isinstance(state, dict) or not holds_weights(state):
         raise LoadError(
             f'load: "{path}" holds no weights.',
@@ -51,18 +50,48 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             received=describe(state),
             hint="save with `torch.save(model.state_dict(), path)`",
         )
-    if all(name.startswith("module.") for name in state):
-        consume_prefix_in_state_dict_if_present(state, "module.")
+    return state
+
+
+def unwrapped(state: object) -> object:
+    """What lies inside the dictionaries of a checkpoint."""
+    seen = 0
+    while isinstance(state, Mapping) and seen <= len(WRAPPERS):  # a pickle may hold itself
+        inner = next((state[name] for name in WRAPPERS if isinstance(state.get(name), Mapping)), None)
+        if inner is None:
+            break
+        state, seen = inner, seen + 1
+    return state
+
+
+def renamed(state: dict[str, Tensor], own: Iterable[str]) -> dict[str, Tensor]:
+    """`state` with the names that the architecture uses, where only what stands before them differs."""
+    own = tuple(own)
+    if any("._orig_mod." in name for name in state) and not any("_orig_mod" in name for name in own):
+        for name in list(state):  # parts that were compiled
+            state[name.replace("._orig_mod.", ".")] = state.pop(name)
+    more = True
+    while more:
+        more = False
+        for prefix in PREFIXES:
+            whole = bool(state) and all(name.startswith(prefix) for name in state)
+            if whole and not any(name.startswith(prefix) for name in own):
+                consume_prefix_in_state_dict_if_present(state, prefix)
+                more = True
     return state
 
 
 def fit(model: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     """Load `state` into `model`, entry for entry.
 
+    Prefixes that say nothing about the architecture are taken off: "module." of parallel training,
+    "_orig_mod." of torch.compile, "model." of a module that trained the network.
+
     Raises:
         LoadError: entries are missing, unexpected or of another shape; the error lists them.
     """
     own = {name: entry for name, entry in model.state_dict().items() if isinstance(entry, Tensor)}
+    state = renamed(state, own)
     reshaped = [
         f"{name} {tuple(state[name].shape)} instead of {tuple(entry.shape)}"
         for name, entry in own.items()
@@ -100,6 +129,9 @@ def read_pickled(path: Path) -> object:
             warnings.simplefilter("ignore", UserWarning)  # torch announces TorchScript, then raises
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle may make the unpickler raise anything
+        program = program_in(path)
+        if program:
+            raise program from error
         forbidden = re.search(r"GLOBAL ([\w.]+)", str(error))
         if forbidden is None:
             raise damaged(path) from error
@@ -109,6 +141,26 @@ def read_pickled(path: Path) -> object:
             received=f"a call of `{forbidden[1]}`",
             hint="save with `torch.save(model.state_dict(), path)`, or as safetensors",
         ) from error
+
+
+def program_in(path: Path) -> LoadError | None:
+    """The error for an archive that holds a program beside its weights; None for anything else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = {name.partition("/")[2] for name in archive.namelist()}
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return None
+    if any(name.startswith("models/") for name in inside) or "archive_format" in inside:
+        return LoadError(
+            f'load: "{path}" is a program of torch.export.', hint="rename the file so that it ends in .pt2"
+        )
+    if not any(name.startswith("code/") or name == "constants.pkl" for name in inside):
+        return None
+    return LoadError(
+        f'load: "{path}" is a TorchScript program. What it calls cannot be seen, and its code is not run.',
+        expected="a state dict, or a program of torch.export (.pt2)",
+        hint="`torch.save(torch.jit.load(path).state_dict(), new_path)`, if you trust the file",
+    )
 
 
 def damaged(path: Path) -> LoadError:

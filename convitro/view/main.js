@@ -4,15 +4,17 @@ import { render } from "preact";
 import { effect } from "@preact/signals";
 import { App } from "./components/app.js";
 import { html } from "./components/html.js";
+import { EmbeddedSource } from "./data/embedded.js";
 import { ServerSource } from "./data/source.js";
 import { recall } from "./state/actions.js";
-import { followAddress } from "./state/address.js";
+import { followAddress, showAddress } from "./state/address.js";
 import { followKeys } from "./state/keys.js";
 import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
-import { shortcuts, theme } from "./state/store.js";
+import { live, shortcuts, theme } from "./state/store.js";
 
-history.replaceState(null, "", location.pathname + location.hash); // the token has become a cookie: out of sight with it
+live.value = !EmbeddedSource.isIn(document);
+if (live.value) showAddress(location.hash, true); // the token has become a cookie: out of sight with it
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 theme.value = recall("theme") ?? (prefersDark.matches ? "dark" : "light");
@@ -24,11 +26,11 @@ effect(() => {
   document.documentElement.dataset.theme = theme.value;
 });
 
-const loader = new Loader(new ServerSource());
+const loader = new Loader(live.value ? new ServerSource() : new EmbeddedSource(document));
 followAddress();
 loader.follow();
 followKeys();
-followFiles(loader);
+if (live.value) followFiles(loader);
 
 const root = document.getElementById("app");
 root.replaceChildren();

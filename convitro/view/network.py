@@ -36,6 +36,7 @@ def network_document(network: Any, anatomy: Anatomy, picture: Mapping[str, Any],
         "input_size": list(network.input_size),
         "picture": dict(picture),
         "layers": [layer_manifest(layer, raw=is_raw(layer, anatomy)) for layer in layers],
+        "nodes": [[node.name, node.kind, list(node.sources)] for node in anatomy.nodes],
         "aggregations": aggregation_words(layer.aggregation for layer in layers),
         **prediction_manifest(anatomy.output, network.classes),
     }

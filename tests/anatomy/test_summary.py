@@ -225,10 +225,22 @@ def test_as_json_and_html() -> None:
         "input_shape": [1, 3, 8, 8],
         "output_shape": [1, 8, 6, 6],
         "kernel_size": [3, 3],
+        "groups": 1,
         "parameters": 224,
         "shared": 0,
         "trainable": True,
         "macs": 7776,
+        "flops": 15552,
+        "output_bytes": 4 * 288,
+        "receptive_field": {
+            "size": [3, 3],
+            "stride": [1, 1],
+            "start": [0, 0],
+            "whole": False,
+            "exact": True,
+        },
+        "time_ms": None,
+        "advice": [],
     }
     assert values["totals"]["flops"] == 2 * values["totals"]["macs"]
     page = found._repr_html_()

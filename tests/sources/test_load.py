@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,17 +226,14 @@ def test_a_file_without_weights_is_refused(tmp_path: Path, content: object) -> N
 
 def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "script.pt"
-    path.write_bytes(b"")
-    import zipfile
-
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("script/constants.pkl", pickle.dumps(()))
         archive.writestr("script/version", "3")
-    with pytest.raises(LoadError, match="cannot be read as weights"):
+    with pytest.raises(LoadError, match=r"is a TorchScript program[\s\S]*state_dict\(\)"):
         load(path, arch=small)
 
 
-@pytest.mark.parametrize("name", ["net.onnx", "net.keras", "net.h5"])
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
 def test_other_frameworks_are_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"x")

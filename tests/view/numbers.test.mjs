@@ -12,6 +12,7 @@ import {
   formatShort,
   formatTerm,
 } from "../../convitro/view/numbers/format.js";
+import { partialMap } from "../../convitro/view/numbers/convolve.js";
 import { channelName, inputScale, limitOf } from "../../convitro/view/numbers/scale.js";
 import { clamp, outputNear, poolPlace, windowBox, winnerOf } from "../../convitro/view/numbers/window.js";
 
@@ -210,3 +211,39 @@ function contrast(one, other) {
   const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);
   return (high + 0.05) / (low + 0.05);
 }
+
+test("a partial map is every window's products added, zeros beyond the borders", () => {
+  const geometries = [
+    { kernel_size: [3, 3], stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1] },
+    { kernel_size: [2, 3], stride: [2, 1], padding: [0, 1, 2, 0], dilation: [2, 1] },
+    { kernel_size: [1, 1], stride: [3, 2], padding: [0, 0, 0, 0], dilation: [1, 1] },
+    { kernel_size: [5, 4], stride: [1, 3], padding: [4, 4, 3, 3], dilation: [1, 2] },
+  ];
+  const [height, width] = [7, 9];
+  const input = Float32Array.from({ length: height * width }, (_, index) => ((index * 37) % 11) - 5);
+  for (const geometry of geometries) {
+    const [kh, kw] = geometry.kernel_size;
+    const [top, bottom, left, right] = geometry.padding;
+    const size = (extent, before, after, axis, kernel) =>
+      Math.floor((extent + before + after - geometry.dilation[axis] * (kernel - 1) - 1) / geometry.stride[axis]) + 1;
+    const [rows, columns] = [size(height, top, bottom, 0, kh), size(width, left, right, 1, kw)];
+    const layer = { ...geometry, input_size: [height, width], output_size: [rows, columns] };
+    const kernel = Float32Array.from({ length: kh * kw }, (_, index) => (index % 5) - 2);
+    const expected = [];
+    for (let y = 0; y < rows; y += 1) {
+      for (let x = 0; x < columns; x += 1) {
+        let sum = 0;
+        for (let v = 0; v < kh; v += 1) {
+          for (let u = 0; u < kw; u += 1) {
+            const row = y * geometry.stride[0] + v * geometry.dilation[0] - top;
+            const column = x * geometry.stride[1] + u * geometry.dilation[1] - left;
+            const inside = row >= 0 && row < height && column >= 0 && column < width;
+            if (inside) sum += input[row * width + column] * kernel[v * kw + u];
+          }
+        }
+        expected.push(sum);
+      }
+    }
+    assert.deepEqual(Array.from(partialMap(layer, input, kernel)), expected);
+  }
+});

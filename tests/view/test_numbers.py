@@ -1,4 +1,4 @@
-"""The page's own arithmetic, run by node: every test of numbers.test.mjs must pass there."""
+"""The page's own arithmetic, run by node: every test of the .test.mjs files must pass there."""
 
 import json
 import shutil
@@ -21,8 +21,9 @@ def node() -> str:
     return shutil.which("node") or str(brought_by_playwright)
 
 
-def test_the_modules_of_numbers(node: str) -> None:
-    command = [node, "--test", "--test-reporter=spec", str(HERE / "numbers.test.mjs")]
+@pytest.mark.parametrize("file", sorted(HERE.glob("*.test.mjs")), ids=lambda file: file.stem)
+def test_the_modules_of_numbers(node: str, file: Path) -> None:
+    command = [node, "--test", "--test-reporter=spec", str(file)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 

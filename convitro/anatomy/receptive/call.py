@@ -25,6 +25,7 @@ class Call:
         args, kwargs: with what.
         layouts: by `id`, those of its tensors that depend on the image, as they were before the call.
         result: what it returned.
+        fixed_statistics: a batch normalisation in training counts as one in evaluation.
     """
 
     function: Function
@@ -32,6 +33,7 @@ class Call:
     kwargs: dict[str, Any]
     layouts: dict[int, Layout] = field(default_factory=dict)
     result: Any = None
+    fixed_statistics: bool = False
 
     def bound(self, *names: str) -> dict[str, Any]:
         """The arguments by name; what ATen calls `self` is `input`."""

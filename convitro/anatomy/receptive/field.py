@@ -74,17 +74,20 @@ class ReceptiveField:
 
     @classmethod
     def of(cls, name: str, kind: str, layout: Layout, image_size: Pair) -> ReceptiveField:
-        """The field of a layer whose output, (..., H, W), has this layout."""
-        last = (len(layout.dims) - 2, len(layout.dims) - 1)
+        """The field of a layer whose output has this layout; units are counted as its dimensions stand."""
         for tag in (ROWS, COLUMNS):
             at = layout.dim_of(tag)
-            layout = layout if at is None else layout.fused(at) if at in last else layout.settled(tag)
+            layout = layout if at is None else layout.fused(at)
+        rank = len(layout.dims)
+        found = [layout.dim_of(ROWS), layout.dim_of(COLUMNS)]
+        places = zip(found, (rank - 2, rank - 1), strict=True)
+        y, x = sorted(spare if at is None else at for at, spare in places)
         rows, columns = layout.rows, layout.columns
         laws = rows.law, columns.law
         return cls(
             name=name,
             kind=kind,
-            map_size=(layout.shape[-2], layout.shape[-1]),
+            map_size=(layout.shape[y], layout.shape[x]),
             image_size=image_size,
             size=(longest(rows), longest(columns)),
             stride=(stride_of(laws[0]), stride_of(laws[1])),
@@ -92,7 +95,7 @@ class ReceptiveField:
             whole=all(law is not None and law.whole for law in laws),
             loose=layout.loose,
             _reaches=(rows, columns),
-            _turned=layout.dim_of(ROWS) == last[1] or layout.dim_of(COLUMNS) == last[0],
+            _turned=found == [x, y] or found in ([x, None], [None, y]),
         )
 
     @property

@@ -39,9 +39,15 @@ class Follower:
 
     Args:
         existing: tensors that were there before the run; they do not depend on the image.
+
+    Attributes:
+        fixed_statistics: a batch normalisation in training counts as one in evaluation.
+        left_torch, decided: the first function by which values of the image left PyTorch, or decided
+            something.
     """
 
     def __init__(self, existing: Iterable[Tensor] = ()) -> None:
+        self.fixed_statistics = False
         self.left_torch = ""
         self.decided = ""
         self._layouts = WeakIdKeyDictionary()  # tensor -> (version, layout or None)
@@ -83,7 +89,7 @@ class Follower:
             elif result is None:
                 self._written(Call(function, args, kwargs, seen, None), leaves, before)
             return result
-        self._note(Call(function, args, kwargs, seen, result), leaves, before)
+        self._note(Call(function, args, kwargs, seen, result, self.fixed_statistics), leaves, before)
         return result
 
     def _note(self, call: Call, leaves: list[Tensor], before: list[int]) -> None:

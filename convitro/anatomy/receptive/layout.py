@@ -116,7 +116,7 @@ class Layout:
         reach = self.reach(tag).through(repeated(length_of(self.dims[at])), length_of(self.dims[at]))
         reach = reach.through(windows, length)
         dims = (*self.dims[:at], ((length, tag),), *self.dims[at + 1 :])
-        return self.with_reach(tag, reach, dims) if reach.has_gaps else None
+        return self.with_reach(tag, reach, dims) if reach.has_gaps or not length else None
 
     def fused(self, at: int) -> Layout:
         """The same with one part in a dimension."""

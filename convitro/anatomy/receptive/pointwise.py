@@ -64,7 +64,8 @@ def batch_norm(call: Call) -> Layout | None:
     layout = call.of(arguments["input"])
     if layout is None or len(call.every()) > 1:
         return whole(call.every(), call.shape)
-    if not arguments.get("training", False) and arguments.get("running_mean") is not None:
+    alone = not arguments.get("training", False) and arguments.get("running_mean") is not None
+    if alone or call.fixed_statistics:
         return layout
     return layout.mixed(dim for dim in range(len(layout.dims)) if dim != 1)
 

@@ -198,7 +198,8 @@ class Reach:
 
     def hull(self) -> Reach:
         """One position that sees what all of these see."""
-        low, high = self.low.min(keepdims=True), self.high.max(keepdims=True)
+        low = self.low.min(keepdims=True, initial=FAR)
+        high = self.high.max(keepdims=True, initial=-FAR)
         return Reach(low, high, whole_law(low, high))
 
 

@@ -1,12 +1,26 @@
 /** How the channels are combined: every way the library knows, the trained one marked. */
 
 import { chooseAggregation } from "../state/actions.js";
-import { aggregation, aggregationWord, layer, network } from "../state/store.js";
+import { aggregation, aggregationWord, layer, live, network } from "../state/store.js";
 import { html } from "./html.js";
 import { Radios } from "./radios.js";
 import { Term } from "./term.js";
 
 export function Aggregations() {
+  return live.value ? html`<${Choice} />` : html`<${Fixed} />`;
+}
+
+/** Without a server the channels cannot be combined anew. */
+function Fixed() {
+  const word = aggregationWord.value;
+  return html`<div class="aggregations">
+    <span class="aggregations-label"><${Term} word="aggregation">Aggregation</${Term}></span>
+    <p class="aggregation-words">As trained, at every pixel <b>${word?.spec}</b>: ${word?.words}
+      <span class="muted"> To see another one, start <code>convitro explore</code> with this network.</span></p>
+  </div>`;
+}
+
+function Choice() {
   const trained = layer.value.aggregation;
   const names = network.value.aggregations.map(({ name }) => name);
   const items = network.value.aggregations.map(({ name, spec }) => ({

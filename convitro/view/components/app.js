@@ -1,29 +1,26 @@
-/** The page from top to bottom. */
+/** The page from top to bottom: the bar, the chosen view, and what may lie over it. */
 
 import { dragging } from "../state/files.js";
-import { announcement, chain, detailed, helping, layer, network, picking } from "../state/store.js";
-import { Aggregations } from "./aggregations.js";
+import { announcement, detailed, helping, picking, view } from "../state/store.js";
 import { Banners } from "./banners.js";
-import { Chain } from "./chain.js";
 import { DetailDialog } from "./detail.js";
-import { FilterPicker } from "./filters.js";
+import { FilterView } from "./filterview.js";
 import { Header } from "./header.js";
 import { HelpDialog } from "./help.js";
 import { html } from "./html.js";
-import { LayerHead } from "./layerhead.js";
-import { Overview } from "./overview.js";
+import { NetworkView } from "./network/view.js";
 import { PictureDialog } from "./pictures.js";
 import { Bubble } from "./term.js";
 
+const COMPONENTS = { network: NetworkView, filter: FilterView };
+
 /** @param {{loader: import("../state/loader.js").Loader}} props */
 export function App({ loader }) {
+  const View = COMPONENTS[view.value];
   return html`
     <a class="skip-link" href="#layer-name" onClick=${skip}>Skip to the filter</a>
     <${Header} />
-    <main>
-      ${network.value ? html`<${Overview} />` : html`<p class="loading">Opening the network …</p>`}
-      ${layer.value ? html`<${LayerView} />` : network.value && html`<${NoLayers} />`}
-    </main>
+    <main data-view=${view.value}><${View} loader=${loader} /></main>
     ${picking.value && html`<${PictureDialog} loader=${loader} />`} ${helping.value && html`<${HelpDialog} />`}
     ${detailed.value !== null && html`<${DetailDialog} />`}
     ${dragging.value && html`<div class="drop-here"><p>Drop the picture to show it to the network</p></div>`}
@@ -37,17 +34,4 @@ export function App({ loader }) {
 function skip(event) {
   event.preventDefault();
   document.querySelector(".filter-strip [tabindex='0']")?.focus();
-}
-
-function LayerView() {
-  return html`<section class="layer" aria-labelledby="layer-name">
-    <${LayerHead} />
-    <${FilterPicker} />
-    <${Aggregations} />
-    ${chain.value ? html`<${Chain} />` : html`<p class="loading">Taking the filter apart …</p>`}
-  </section>`;
-}
-
-function NoLayers() {
-  return html`<p class="loading">This network has no two-dimensional convolution to open.</p>`;
 }

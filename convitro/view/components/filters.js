@@ -8,10 +8,11 @@ import { mapsPerFilter, smallMap } from "./pixels.js";
 import { Radios } from "./radios.js";
 
 export function FilterPicker() {
-  const { name, out_channels: count } = layer.value;
+  const { name, out_channels: count, kept } = layer.value;
   const items = Array.from({ length: count }, (_, index) => ({
     key: index,
-    label: `filter ${index}`,
+    label: kept && !kept.includes(index) ? `filter ${index}, not in this report` : `filter ${index}`,
+    faint: kept && !kept.includes(index),
     body: html`<${FilterTile} layer=${name} index=${index} />`,
   }));
   return html`<${Radios}

@@ -3,6 +3,7 @@
 import { toggleTheme } from "../state/actions.js";
 import { helping, network, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
+import { Nav } from "./nav.js";
 import { Radios } from "./radios.js";
 
 const SCALES = [
@@ -15,6 +16,7 @@ export function Header() {
   return html`<header class="bar">
     <h1 class="brand"><img src="view/icon.svg" alt="" width="20" height="20" /><span>Convitro</span></h1>
     <span class="network-name">${network.value?.name ?? ""}</span>
+    <${Nav} />
     <span class="bar-settings">
       <span class="scale-choice" title="One colour scale for all maps of a column, or each map its own (s)">
         <span aria-hidden="true">Colour scale</span>

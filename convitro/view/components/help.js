@@ -17,7 +17,7 @@ export function HelpDialog() {
   return html`<${Dialog} class="help" title="Keys and words" onClose=${() => (helping.value = false)}>
     <dl class="keys">
       ${[...SHORTCUTS, ...OTHER_KEYS].map(
-        ({ keys, words }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words}</dd></div>`,
+        ({ keys, words }) => html`<div><dt>${(keys.length > 4 ? [keys[0], "…", keys.at(-1)] : keys).map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words}</dd></div>`,
       )}
     </dl>
     <label class="check"><input type="checkbox" checked=${shortcuts.value} onChange=${toggleShortcuts} /> single-key shortcuts</label>

@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { choosePicture } from "../state/actions.js";
 import { openFile } from "../state/files.js";
-import { picking, pictureId, pictures } from "../state/store.js";
+import { live, picking, pictureId, pictures } from "../state/store.js";
 import { Dialog } from "./dialog.js";
 import { html } from "./html.js";
 import { drawPicture } from "./pixels.js";
@@ -18,11 +18,11 @@ export function PictureDialog({ loader }) {
     picking.value = false;
   };
   return html`<${Dialog} class="picture-dialog" title="Choose a picture" onClose=${() => (picking.value = false)}>
-    <div class="own-picture">
+    ${live.value && html`<div class="own-picture">
       <button type="button" class="primary" autofocus onClick=${() => file.current.click()}>Your own picture …</button>
       <input ref=${file} type="file" accept="image/*" class="only-heard" tabindex="-1" aria-label="Your own picture" onChange=${take} />
       <p class="muted">or drop one anywhere on the page, or paste it. PNG, JPEG, WebP; at most 20 MB. It never leaves this machine.</p>
-    </div>
+    </div>`}
     ${
       known
         ? html`<ul class="picture-grid">

@@ -7,7 +7,7 @@ const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
 /**
  * @param {{
- *   label: string, class: string, items: {key: string | number, label: string, body: any, onClick?: (event: MouseEvent) => void}[],
+ *   label: string, class: string, items: {key: string | number, label: string, body: any, faint?: boolean, onClick?: (event: MouseEvent) => void}[],
  *   chosen: string | number, onChoose: (key: any) => void, itemClass: string
  * }} props `body` is what stands in the button, `label` what a screen reader says
  */
@@ -31,11 +31,12 @@ export function Radios({ label, items, chosen, onChoose, itemClass, ...rest }) {
 
   return html`<div ref=${row} role="radiogroup" aria-label=${label} class=${rest.class} onKeyDown=${onKeyDown}>
     ${items.map(
-      ({ key, label: name, body, onClick }, index) => html`<button
+      ({ key, label: name, body, faint = false, onClick }, index) => html`<button
         type="button"
         key=${key}
         role="radio"
         class=${itemClass}
+        data-faint=${faint}
         aria-label=${name}
         aria-checked=${index === at}
         tabindex=${index === Math.max(at, 0) ? 0 : -1}

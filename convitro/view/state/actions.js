@@ -21,7 +21,9 @@ export function chooseLayer(name, filter = liveliest(name)) {
 function liveliest(name) {
   const network = store.network.value;
   const opening = name === network.layers[0]?.name ? network.opening_filter : 0;
-  return store.layerMaps.value[name]?.liveliest ?? opening;
+  const { kept } = network.layers.find((each) => each.name === name) ?? {};
+  const found = store.layerMaps.value[name]?.liveliest ?? opening;
+  return !kept || kept.includes(found) ? found : (kept[0] ?? found);
 }
 
 /** Open a filter of the open layer. */
@@ -43,7 +45,7 @@ export function settleChoices() {
     const filter = store.filterIndex.value;
     if (filter === null || filter >= layer.out_channels) store.filterIndex.value = liveliest(layer.name);
     if (store.pageStart.value >= layer.channels_per_filter) store.pageStart.value = 0;
-    if (!store.aggregationWord.value) store.aggregation.value = "";
+    if (!store.live.value || !store.aggregationWord.value) store.aggregation.value = "";
     else if (store.aggregation.value === layer.aggregation) store.aggregation.value = "";
   });
 }
@@ -64,6 +66,7 @@ export function stepFilter(by) {
 
 /** Combine the channels another way; "" is the trained way. */
 export function chooseAggregation(name) {
+  if (!store.live.value) return; // the channels would have to be combined anew
   const trained = store.layer.value?.aggregation;
   store.aggregation.value = name === trained ? "" : name;
 }

@@ -3,10 +3,12 @@
 import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
 import * as store from "./store.js";
+import { chooseView, OPENING } from "./views.js";
 
 /** Choices as the part of the address after "#". */
 function write() {
   const parts = new URLSearchParams();
+  if (store.view.value !== OPENING) parts.set("view", store.view.value);
   if (store.pictureId.value) parts.set("picture", store.pictureId.value);
   if (store.layerName.value) parts.set("layer", store.layerName.value);
   parts.set("filter", String(store.filterIndex.value));
@@ -21,6 +23,7 @@ function write() {
 function read() {
   const parts = new URLSearchParams(location.hash.slice(1));
   batch(() => {
+    chooseView(parts.get("view"));
     store.pictureId.value = parts.get("picture") ?? "";
     store.layerName.value = parts.get("layer") ?? "";
     store.filterIndex.value = parts.has("filter") ? wholeNumber(parts.get("filter")) : null;
@@ -44,16 +47,27 @@ function viewOf(hash) {
   return String(parts);
 }
 
+/** Put choices behind "#": as a new step for the back button, or in place of the last one. */
+export function showAddress(hash, replace) {
+  try {
+    history[replace ? "replaceState" : "pushState"](null, "", location.pathname + hash);
+  } catch {
+    // A page inside another one has no address of its own; everything else works.
+  }
+}
+
 /** Read the address once, then keep it and the choices in step. */
 export function followAddress() {
   read();
-  addEventListener("popstate", read);
+  addEventListener("popstate", () => {
+    if (/^(#.*=.*)?$/.test(location.hash)) read(); // any other is a place further down on the page
+  });
   let first = true;
   effect(() => {
     const hash = write();
     if (!store.network.value || hash === location.hash) return;
     const replace = first || viewOf(hash) === viewOf(location.hash);
     first = false;
-    history[replace ? "replaceState" : "pushState"](null, "", location.pathname + hash);
+    showAddress(hash, replace);
   });
 }

@@ -2,6 +2,7 @@
 
 import * as actions from "./actions.js";
 import * as store from "./store.js";
+import { chooseView, shownViews } from "./views.js";
 
 /** @type {{keys: string[], words: string, run: (key: string) => void}[]} */
 export const SHORTCUTS = [
@@ -16,6 +17,11 @@ export const SHORTCUTS = [
   { keys: ["m"], words: "jump to the strongest pixel", run: () => actions.unpin() },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale() },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true) },
+  {
+    keys: Array.from({ length: 9 }, (_, index) => String(index + 1)),
+    words: "the views, in the order of the tabs",
+    run: (key) => shownViews()[key - 1] && chooseView(shownViews()[key - 1].id),
+  },
   { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme() },
   { keys: ["?"], words: "this list", run: () => (store.helping.value = true) },
 ];

@@ -25,7 +25,7 @@ export class Loader {
     effect(() => void (store.network.value && this.loadMaps(store.network.value)));
     effect(() => {
       const layer = store.layer.value;
-      if (layer)
+      if (layer && store.reachable.value)
         void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, store.aggregationWord.value);
     });
   }

@@ -6,6 +6,7 @@ import { strongest } from "../numbers/arithmetic.js";
 import { clamp, poolPlace, windowBox } from "../numbers/window.js";
 
 // What the person chose; the address keeps these.
+export const view = signal("filter"); // one of views.js
 export const pictureId = signal("");
 export const layerName = signal("");
 export const filterIndex = signal(null); // null: a lively one, found when the layer opens
@@ -30,6 +31,7 @@ export const pictures = signal(null);
 
 // What is going on.
 export const chainPending = signal(false);
+export const live = signal(true); // a server stands behind the page; false where the page carries its own documents
 export const offline = signal(false);
 export const problem = signal(null); // {problem, expected, received, hint}
 export const picking = signal(false);
@@ -39,6 +41,9 @@ export const announcement = signal("");
 
 /** The manifest of the chosen layer. */
 export const layer = computed(() => network.value?.layers.find(({ name }) => name === layerName.value) ?? null);
+
+/** Whether the numbers of the chosen filter can be had: a page without a server may carry only some. */
+export const reachable = computed(() => layer.value?.kept?.includes(filterIndex.value) ?? true);
 
 /** The chosen aggregation as the library describes it; the layer's own where none is chosen. */
 export const aggregationWord = computed(() => {

@@ -9,6 +9,7 @@ from convitro import dissect
 from convitro.anatomy import Anatomy, LayerAnatomy
 from convitro.pictures import load_picture, to_input
 from convitro.sources import Network
+from tests.explorer.browser.checking import check_cells, check_pixel, result
 from tests.explorer.browser.reading import mark_box, point_at, reads
 from tests.explorer.networks import digits, odd, resnet, small
 
@@ -60,38 +61,8 @@ def test_a_pixel(
     pixel: tuple[int, int],
 ) -> None:
     layer = anatomies(name)[layer_name]
-    trace, (y, x) = layer.pixel(filter, *pixel), pixel
-    page = open_page(name, layer=layer_name, filter=filter, pixel=f"{y},{x}")
-    expect(page.locator(".sentence")).to_have_attribute("data-pixel", f"{y},{x}")
-    rows = page.locator(".channel-row")
-    for index in range(min(rows.count(), 3)):
-        row = rows.nth(index)
-        assert reads(row.locator(".partial-value").inner_text(), float(trace.partials[index]))
-        if max(layer.problem.kernel_size) <= 3:
-            check_cells(row.locator("[data-column=patch] .cell").all_inner_texts(), trace.patch[index])
-            check_cells(row.locator("[data-column=kernel] .cell").all_inner_texts(), trace.kernel[index])
-            check_cells(row.locator("[data-column=products] .cell").all_inner_texts(), trace.products[index])
-    assert isinstance(trace.aggregated, float)
-    assert isinstance(trace.output, float)
-    assert reads(result(page, "aggregated"), trace.aggregated)
-    assert reads(result(page, "activated"), float(layer.filter(filter).activated[0, y, x]))
-    assert reads(line(page, "aggregated"), trace.aggregated)
-    if layer.bias is not None:
-        assert reads(line(page, "output"), trace.output)
-
-
-def check_cells(texts: list[str], values: object) -> None:
-    for text, value in zip(texts, values.flatten().tolist(), strict=True):  # type: ignore[attr-defined]
-        if text:  # an empty cell is one that takes no part
-            assert reads(text, value), (text, value)
-
-
-def result(page: Page, name: str) -> str:
-    return page.locator(f"[data-result={name}] .value").inner_text()
-
-
-def line(page: Page, name: str) -> str:
-    return page.locator(f"[data-line={name}] b").inner_text().removeprefix("= ")
+    page = open_page(name, layer=layer_name, filter=filter, pixel=f"{pixel[0]},{pixel[1]}")
+    check_pixel(page, layer, filter, pixel)
 
 
 @pytest.mark.parametrize("aggregation", ["mean", "max", "logsumexp(beta=1.0)", "product", "median"])

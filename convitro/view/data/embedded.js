@@ -1,0 +1,168 @@
+/** Documents that lie in the page itself: a report, from disk or in a notebook, without a server. */
+
+import { partialMap } from "../numbers/convolve.js";
+import { limitOf } from "../numbers/scale.js";
+import { mapOf, readDocument } from "./document.js";
+import { SourceError } from "./source.js";
+
+const MAPS = ["aggregated", "output", "activated", "pooled"];
+
+/** The same six methods as the server's, over the documents inside the page. */
+export class EmbeddedSource {
+  /** @param {ParentNode} page where the documents' scripts stand */
+  constructor(page) {
+    const scripts = [...page.querySelectorAll("script[data-document]")];
+    this.packed = new Map(scripts.map((script) => [script.dataset.document, script]));
+    this.documents = new Map();
+  }
+
+  /** Whether a page carries its own documents. */
+  static isIn(page) {
+    return page.querySelector("script[data-document]") !== null;
+  }
+
+  /** The network on a picture; an empty id is the first picture. */
+  async network(picture) {
+    const { pictures } = await this.read("pictures");
+    const id = pictures.some((each) => each.id === picture) ? picture : pictures[0].id;
+    return this.read(`network\n${id}`);
+  }
+
+  /** The pictures of this report. */
+  pictures() {
+    return this.read("pictures");
+  }
+
+  /** The small feature maps of a layer. */
+  maps(picture, layer) {
+    return this.read(`maps\n${picture}\n${layer}`);
+  }
+
+  /** A page of the channels that a filter reads. */
+  async inputs(picture, name, filter, start) {
+    const { layer, whole } = await this.layer(picture, name);
+    const channels = channelsOf(layer, filter);
+    const page = channels.slice(start, start + layer.channels_per_page);
+    const all = part(whole.arrays.inputs, channels[0], channels.length);
+    return {
+      layer: name,
+      start,
+      channels: page,
+      limit: limitOf(all.values),
+      lowest: all.values.reduce((least, value) => Math.min(least, value), Infinity),
+      highest: all.values.reduce((most, value) => Math.max(most, value), -Infinity),
+      arrays: { inputs: part(whole.arrays.inputs, page[0], page.length) },
+    };
+  }
+
+  /** The chain of a filter, as trained. */
+  async filter(picture, name, filter, start, aggregation) {
+    const { layer, whole } = await this.layer(picture, name);
+    if (aggregation) throw absent(`Under ${aggregation} the channels have to be combined anew.`);
+    const place = whole.filters.indexOf(filter);
+    if (place < 0) throw absent(`Filter ${filter} of ${name} is not in this report.`);
+    const channels = channelsOf(layer, filter);
+    const kernels = mapOf3(whole.arrays.kernels, place);
+    const stored = whole.arrays.partial_maps && mapOf3(whole.arrays.partial_maps, place);
+    const maps = channels.map((channel, index) =>
+      stored
+        ? mapOf(stored, index)
+        : partialMap(layer, mapOf(whole.arrays.inputs, channel), mapOf(kernels, index)),
+    );
+    const page = maps.slice(start, start + layer.channels_per_page);
+    const results = resultsOf(whole.arrays, place);
+    return {
+      layer: name,
+      filter,
+      start,
+      aggregation: layer.aggregation,
+      trained: true,
+      bias: whole.biases[place],
+      limits: {
+        kernels: limitOf(kernels.values),
+        partial_maps: Math.max(0, ...maps.map(limitOf)),
+        results: Math.max(0, ...MAPS.map((key) => limitOf(results[key]?.values ?? []))),
+        trained_results: 0,
+      },
+      arrays: {
+        kernels: part(kernels, start, page.length),
+        partial_maps: stacked(page, layer.output_size),
+        strengths: { values: Float32Array.from(maps, meanMagnitude), shape: [maps.length] },
+        ...results,
+      },
+    };
+  }
+
+  /** A report takes no pictures. */
+  async upload() {
+    throw absent("Another picture has to be run through the network.");
+  }
+
+  /** A report is always there. */
+  async alive() {}
+
+  async layer(picture, name) {
+    const key = `layer\n${picture}\n${name}`;
+    if (!this.packed.has(key)) throw absent(`Layer ${name} is too large for this report: only its small maps are here.`);
+    const network = await this.network(picture);
+    const [filters, channels] = await Promise.all([this.read(key), this.read(`channels\n${picture}\n${name}`)]);
+    const whole = { ...filters, arrays: { ...filters.arrays, ...channels.arrays } };
+    return { layer: network.layers.find((each) => each.name === name), whole };
+  }
+
+  /** A document, unpacked once. */
+  read(key) {
+    if (!this.documents.has(key)) this.documents.set(key, unpack(this.packed.get(key).textContent).then(readDocument));
+    return this.documents.get(key);
+  }
+}
+
+/** What is not here, and how to get it. */
+function absent(problem) {
+  return new SourceError("refused", {
+    problem,
+    hint: "start `convitro explore` with this network: there everything can be computed",
+  });
+}
+
+/** Text to bytes: base64, then gzip. */
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+function channelsOf(layer, filter) {
+  const group = Math.floor(filter / (layer.out_channels / layer.groups));
+  return Array.from({ length: layer.channels_per_filter }, (_, index) => group * layer.channels_per_filter + index);
+}
+
+/** So many maps of a stack, from one on, without copying. */
+function part({ values, shape: [, height, width] }, first, count) {
+  const size = height * width;
+  return { values: values.subarray(first * size, (first + count) * size), shape: [count, height, width] };
+}
+
+/** The stack (C, KH, KW) of one filter out of (F, C, KH, KW). */
+function mapOf3({ values, shape: [, channels, height, width] }, index) {
+  const size = channels * height * width;
+  return { values: values.subarray(index * size, (index + 1) * size), shape: [channels, height, width] };
+}
+
+function resultsOf(arrays, place) {
+  const found = {};
+  for (const name of [...MAPS, "switches"]) {
+    const stack = arrays[name];
+    if (stack) found[name] = { values: mapOf(stack, place), shape: stack.shape.slice(1) };
+  }
+  return found;
+}
+
+function stacked(maps, [height, width]) {
+  const values = new Float32Array(maps.length * height * width);
+  maps.forEach((map, index) => values.set(map, index * height * width));
+  return { values, shape: [maps.length, height, width] };
+}
+
+function meanMagnitude(map) {
+  return map.reduce((sum, value) => sum + Math.abs(value), 0) / map.length;
+}

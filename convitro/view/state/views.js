@@ -1,0 +1,22 @@
+/** The views of the page: each shows the open network its own way, and has a place in the address. */
+
+import { live, view } from "./store.js";
+
+/** @type {{id: string, title: string, words: string, needsServer?: boolean}[]} */
+export const VIEWS = [
+  { id: "network", title: "Network", words: "every layer with its maps, and what leads to what" },
+  { id: "filter", title: "Filter", words: "one filter, from its channels to its map" },
+];
+
+/** The view that an address without a view opens. */
+export const OPENING = "filter";
+
+/** The views that this page can show: without a server, those that need no new computation. */
+export function shownViews() {
+  return VIEWS.filter(({ needsServer }) => live.value || !needsServer);
+}
+
+/** Open a view; an unknown name opens the filter. */
+export function chooseView(id) {
+  view.value = shownViews().some((each) => each.id === id) ? id : OPENING;
+}
