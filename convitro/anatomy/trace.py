@@ -67,7 +67,7 @@ class Tracer(Observer):
         """Begin anew, as before the first run."""
         self.seen: list[str] = []
         self.traced: list[Traced] = []
-        self.connections = Connections(model)
+        self.connections = Connections(self.model)
         self._calls: Counter[str] = Counter()
         self._places = WeakIdKeyDictionary()
         self._copies = WeakIdKeyDictionary()
