@@ -152,6 +152,17 @@ def image_in(arguments: Any) -> Tensor:
     )
 
 
+def channels_last(model: nn.Module) -> bool:
+    """Whether the model takes its images as (N, H, W, C), as a live model of Keras does."""
+    ports = [port for port in getattr(model, "ports_in", ()) if len(port.shape) == 4]
+    return bool(ports) and not ports[0].channels_first
+
+
+def in_order(image: Tensor, last: bool) -> Tensor:
+    """An image with its channels first."""
+    return image.permute(2, 0, 1) if last else image
+
+
 def unreached(layer: str) -> UnsupportedError:
     """The error for a layer that does not depend on the image, or hides how."""
     return UnsupportedError(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convitro.anatomy.backtrack import Backtracker, image_in
+from convitro.anatomy.backtrack import Backtracker, channels_last, image_in, in_order
 from convitro.anatomy.dissection import unknown_layers
 from convitro.anatomy.indexing import checked_index
 from convitro.anatomy.observe import call_arguments, check_input, check_model
@@ -61,7 +61,7 @@ def deconvnet(
         method: "deconvnet", "guided" or "gradient".
 
     Returns:
-        The projection: `.image` in the shape of the input image, `.region` where it is not zero, `.plot()`.
+        The projection: `.image` (C, H, W) as large as the input, `.region` where it is not zero, `.plot()`.
 
     Raises:
         ArgumentError: `model`, `input`, `method` or an index is not what it may be, no such layer ran, or
@@ -110,9 +110,10 @@ def project(
         maps: what it returned.
         place: which image and filter.
         units: which pixels; None for all.
-        picture: (C, H, W) the image.
+        picture: the image in the model's own order.
     """
     image, filter = place
+    last = channels_last(tracker.model)
     values = maps[image, filter].detach()
     chosen = torch.ones_like(values, dtype=torch.bool)
     if units is not None:
@@ -127,14 +128,14 @@ def project(
         method=tracker.method,
         units=None if units is None else tuple(units),
         value=float(values[chosen].max()) if chosen.any() else 0.0,
-        input=picture,
-        image=arrived if arrived.ndim == 3 else arrived[image],
+        input=in_order(picture, last),
+        image=in_order(arrived if arrived.ndim == 3 else arrived[image], last),
         notes=notes,
     )
 
 
 def picture_of(input: Any, image: int) -> Tensor:
-    """A copy of one image of what a model is called with: (C, H, W)."""
+    """A copy of one image of what a model is called with."""
     images = image_in(call_arguments(input)).detach()
     return (images if images.ndim == 3 else images[image]).clone()
 

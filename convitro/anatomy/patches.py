@@ -10,7 +10,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from convitro.anatomy.backtrack import Backtracker
+from convitro.anatomy.backtrack import Backtracker, channels_last, in_order
 from convitro.anatomy.deconvolution import project
 from convitro.anatomy.indexing import checked_index
 from convitro.anatomy.projection import Projection
@@ -42,7 +42,7 @@ class TopPatches:
         image_sizes: (F, K, 2) rows and columns of that image.
         seen: how many images there were.
         method: how projections are made, see `deconvnet`.
-        read: gives images (C, H, W) by their numbers.
+        read: gives images by their numbers, as the model takes them.
 
     Source: Zeiler and Fergus 2013 (arXiv 1311.2901), figure 2.
     """
@@ -66,9 +66,8 @@ class TopPatches:
             ArgumentError: the filter was not among those asked for, or has no such rank.
         """
         row, rank = self._place(filter, rank)
-        size = tuple(self.image_sizes[row, rank].tolist())
         y, x = self.positions[row, rank].tolist()
-        return self._fields(size, self._image(row, rank).shape[0]).region(self.layer, y, x)
+        return self._fields(tuple(self._image(row, rank).shape)).region(self.layer, y, x)
 
     def patch(self, filter: int, rank: int = 0) -> Float[Tensor, "C H W"]:
         """The piece of the image that the unit can see.
@@ -82,7 +81,8 @@ class TopPatches:
         """
         top, left, bottom, right = self.region(filter, rank)
         row, rank = self._place(filter, rank)
-        return self._image(row, rank)[:, top:bottom, left:right]
+        image = in_order(self._image(row, rank), channels_last(self.model))
+        return image[:, top:bottom, left:right]
 
     def projection(self, filter: int, rank: int = 0) -> Projection:
         """What came back from the unit to the whole image, see `deconvnet`.
@@ -199,10 +199,11 @@ class TopPatches:
             for index, image in self.read(missing).items():
                 self._kept["image", index] = image.detach().clone()
 
-    def _fields(self, size: tuple[int, ...], channels: int) -> Any:
-        key = ("fields", channels, *size)
+    def _fields(self, size: tuple[int, ...]) -> Any:
+        key = ("fields", *size)
         if key not in self._kept:
-            self._kept[key] = receptive_field(self.model, (channels, *size), mode="same")
+            layout = "NHWC" if channels_last(self.model) else "NCHW"
+            self._kept[key] = receptive_field(self.model, size, layout=layout, mode="same")
         return self._kept[key]
 
     def _piece(self, row: int, rank: int) -> Tensor:

@@ -15,8 +15,8 @@ from convitro.plots import Sheet, projection_sheet
 
 SOURCES = {
     "deconvnet": "Zeiler and Fergus 2013 (arXiv 1311.2901)",
-    "guided": "guided backpropagation, Springenberg et al. 2015 (arXiv 1412.6806)",
-    "gradient": "the plain gradient, Simonyan et al. 2013 (arXiv 1312.6034)",
+    "guided": "Springenberg et al. 2015 (arXiv 1412.6806)",
+    "gradient": "Simonyan et al. 2013 (arXiv 1312.6034)",
 }
 
 
@@ -29,7 +29,7 @@ class Projection:
         method: "deconvnet", "guided" or "gradient".
         units: the pixels (y, x) of the filter's map that the signal started from; None for all of them.
         value: the activation of the unit, or the largest of them.
-        input: (C, H, W) the image.
+        input: (C, H, W) the image, channels first whatever order the model takes.
         image: (C, H, W) what came back.
         notes: what was done at layers for which the method has no word.
 

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from convitro.anatomy import resume
+from convitro.anatomy.backtrack import channels_last
 from convitro.anatomy.batches import Batches, batches
 from convitro.anatomy.deconvolution import check_method
 from convitro.anatomy.dissection import unknown_layers
@@ -197,7 +198,11 @@ class Search:
             raise unknown_layers([self.layer], maps.seen)
         chosen = self._chosen(found)
         before = Ranking.empty(chosen.shape[1], self.k) if self.ranking is None else self.ranking
-        size = (images.shape[2], images.shape[3])
+        size = (
+            (images.shape[1], images.shape[2])
+            if channels_last(self.model)
+            else (images.shape[2], images.shape[3])
+        )
         self.state = (before.after(chosen, number, size, self.per_image), number + len(images))
 
     def _chosen(self, maps: Tensor) -> Tensor:
