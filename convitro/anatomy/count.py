@@ -19,7 +19,7 @@ from convitro.anatomy.observe import Observer, kind_of
 from convitro.anatomy.receptive.call import Function
 from convitro.anatomy.receptive.field import ReceptiveField
 from convitro.anatomy.receptive.follow import Follower
-from convitro.anatomy.receptive.network import following, start_all
+from convitro.anatomy.receptive.network import following, image_dims, start_all
 from convitro.anatomy.recognise import CONVOLUTIONS, bound
 from convitro.anatomy.rows import Node, Row, Shape
 from convitro.errors import UnsupportedError
@@ -108,7 +108,7 @@ class Accountant(Observer):
             follower = following(self)
             follower.fixed_statistics = True
             try:
-                self._image_size = start_all(follower, (args, kwargs))
+                self._image_size = start_all(follower, (args, kwargs), image_dims(self.model))
             except UnsupportedError:  # images of several sizes have no common pixels
                 return
             self.follower = follower if self._image_size != (0, 0) else None

@@ -80,19 +80,21 @@ class ReceptiveField:
     @classmethod
     def of(cls, name: str, kind: str, layout: Layout, image_size: Pair) -> ReceptiveField:
         """The field of a layer whose output has this layout; units are counted as its dimensions stand."""
-        for tag in (ROWS, COLUMNS):
-            at = layout.dim_of(tag)
-            layout = layout if at is None else layout.fused(at)
+        layout = layout.single(ROWS).single(COLUMNS)
         rank = len(layout.dims)
-        found = [layout.dim_of(ROWS), layout.dim_of(COLUMNS)]
-        places = zip(found, (rank - 2, rank - 1), strict=True)
-        y, x = sorted(spare if at is None else at for at, spare in places)
+        found = [layout.place_of(ROWS), layout.place_of(COLUMNS)]
+        lengths = [
+            layout.shape[spare % rank] if at is None else layout.dims[at[0]][at[1]][0]
+            for at, spare in zip(found, (-2, -1), strict=True)
+        ]
+        places = [at or (spare, 0) for at, spare in zip(found, (rank - 2, rank - 1), strict=True)]
+        turned = places[0] > places[1]
         rows, columns = layout.rows, layout.columns
         laws = rows.law, columns.law
         return cls(
             name=name,
             kind=kind,
-            map_size=(layout.shape[y], layout.shape[x]),
+            map_size=(lengths[turned], lengths[not turned]),
             image_size=image_size,
             size=(longest(rows), longest(columns)),
             stride=(stride_of(laws[0]), stride_of(laws[1])),
@@ -100,7 +102,7 @@ class ReceptiveField:
             whole=all(law is not None and law.whole for law in laws),
             loose=layout.loose,
             _reaches=(rows, columns),
-            _turned=found == [x, y] or found in ([x, None], [None, y]),
+            _turned=turned,
         )
 
     @property
