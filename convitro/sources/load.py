@@ -9,6 +9,7 @@ from torch import nn
 
 from convitro.errors import ArgumentError, LoadError
 from convitro.sources.architecture import build, is_import_path
+from convitro.sources.keras import SUFFIXES, load_keras
 from convitro.sources.weights import fit, read_state_dict
 
 
@@ -20,7 +21,8 @@ def load(source: str | Path, arch: str | Callable[[], nn.Module] | None = None) 
 
     Args:
         source: "module:callable", or the path of a safetensors file or a state dict that `torch.save` wrote
-            (also inside a checkpoint, as "state_dict", "model_state_dict" or "model").
+            (also inside a checkpoint, as "state_dict", "model_state_dict" or "model"). Or a model of Keras
+            (.keras, or a whole model as .h5), which then takes pictures as (N, C, H, W).
         arch: what builds the architecture of a file of weights: "module:callable", or the callable itself.
             The current directory is searched first.
 
@@ -37,6 +39,9 @@ def load(source: str | Path, arch: str | Callable[[], nn.Module] | None = None) 
         False
     """
     path = Path(source)
+    if path.is_file() and path.suffix in SUFFIXES:
+        check_no_architecture(source, arch)
+        return load_keras(path)
     if path.is_file():
         if arch is None:
             raise LoadError(
@@ -53,10 +58,15 @@ def load(source: str | Path, arch: str | Callable[[], nn.Module] | None = None) 
             expected='a file of weights, or "module:callable"',
             received="a folder" if path.is_dir() else "",
         )
+    check_no_architecture(source, arch)
+    return build(str(source)).eval()
+
+
+def check_no_architecture(source: str | Path, arch: object) -> None:
+    """Raise an ArgumentError if an architecture is given beside a source that has its own."""
     if arch is not None:
         raise ArgumentError(
             f'load: "{source}" is an architecture itself.',
             expected="`arch` only beside a file of weights",
             received=f"arch={arch!r}",
         )
-    return build(str(source)).eval()

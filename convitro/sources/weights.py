@@ -21,7 +21,7 @@ WRAPPERS = (
     "model_state_dict",
     "model",
 )  # where training scripts put the weights of a checkpoint
-OTHER_FORMATS = {".onnx": "ONNX", ".keras": "Keras", ".h5": "Keras"}
+OTHER_FORMATS = {".onnx": "ONNX"}
 LISTED = 8  # names per kind in an error; a whole ResNet of them helps nobody
 
 
