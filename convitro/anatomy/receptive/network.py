@@ -212,6 +212,14 @@ def image_dims(model: nn.Module) -> tuple[int, int]:
     return (turn[2], turn[3]) if turn is not None and len(turn) == 4 else IMAGES["NCHW"]
 
 
+def own_size(model: nn.Module) -> tuple[int | None, ...] | None:
+    """(C, H, W) of what a network says that it takes; None for what may be anything."""
+    ports = getattr(model, "ports_in", ())
+    if ports and len(ports[0].shape) == 4:
+        return tuple(ports[0].shape[at] for at in (ports[0].turn or range(4))[1:])
+    return getattr(model, "input_size", None)
+
+
 def takes(model: nn.Module, size: Sequence[int]) -> bool:
     """Whether a network of another framework takes images of a size; those of torch do not say."""
     ports = getattr(model, "ports_in", ())
@@ -225,9 +233,9 @@ def full_size(model: nn.Module, input_size: Any, dims: tuple[int, int]) -> Seque
     Raises:
         ArgumentError: no size, or none without a convolution that says how many channels there are.
     """
-    own, last = getattr(model, "input_size", None), dims == IMAGES["NHWC"]
-    if input_size is None:
-        input_size = own
+    own, last = own_size(model), dims == IMAGES["NHWC"]
+    if input_size is None and own is not None:
+        input_size = (*own[1:], own[0]) if last else own
     if isinstance(input_size, int):
         input_size = (input_size, input_size)
     plain = isinstance(input_size, Sequence) and all(isinstance(n, int) for n in input_size)
