@@ -116,6 +116,22 @@ def test_a_layer_that_does_not_see_the_image_is_refused() -> None:
         deconvnet(Blind(), IMAGES, "layer", 0)
 
 
+def test_values_that_the_model_overwrites_are_named() -> None:
+    class Overwriting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            maps = self.one(images)
+            squares = maps * maps
+            maps.zero_()
+            return self.two(squares)
+
+    with pytest.raises(UnsupportedError, match="overwritten"):
+        deconvnet(Overwriting(), IMAGES, "two", 0)
+
+
 def test_a_projection_tells_all() -> None:
     seen = deconvnet(MODEL, IMAGES, "0", 1, 1, top=1)
     assert seen.unit is not None
