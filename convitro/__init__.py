@@ -25,7 +25,15 @@ from convitro.aggregation import (
 
 if TYPE_CHECKING:
     from convitro import functional, plots, presets
-    from convitro.anatomy import deconvnet, diagnose, dissect, receptive_field, summary, top_patches
+    from convitro.anatomy import (
+        compare_stacks,
+        deconvnet,
+        diagnose,
+        dissect,
+        receptive_field,
+        summary,
+        top_patches,
+    )
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -51,6 +59,7 @@ _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
     "PresetConv2d": "convitro.presets",
+    "compare_stacks": "convitro.anatomy",
     "deconvnet": "convitro.anatomy",
     "diagnose": "convitro.anatomy",
     "dissect": "convitro.anatomy",
@@ -80,6 +89,7 @@ __all__ = [
     "Std",
     "Sum",
     "aggregations",
+    "compare_stacks",
     "deconvnet",
     "diagnose",
     "dissect",

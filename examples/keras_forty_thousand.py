@@ -1,11 +1,11 @@
 """The same picture of 1, 100 and 10000 in Keras: the usual script, with only the import of Conv2D changed."""
 
+from convitro.keras import Conv2D  # isort: skip - first, so that Keras is imported on torch
 import numpy as np
-
-import convitro
-from convitro.keras import Conv2D  # isort: skip - it was keras.layers
 from keras.layers import Input
 from keras.models import Model
+
+import convitro
 
 red = np.array([1] * 9).reshape((3, 3))
 green = np.array([100] * 9).reshape((3, 3))

@@ -11,6 +11,7 @@ from convitro.anatomy.pixel import PixelTrace
 from convitro.anatomy.projection import Projection
 from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
 from convitro.anatomy.receptive.network import receptive_field
+from convitro.anatomy.stacks import StackComparison, compare_stacks
 from convitro.anatomy.stages import PoolGeometry
 from convitro.anatomy.strongest import top_patches
 from convitro.anatomy.summarize import summary
@@ -30,8 +31,10 @@ __all__ = [
     "ReceptiveField",
     "ReceptiveFields",
     "Row",
+    "StackComparison",
     "Summary",
     "TopPatches",
+    "compare_stacks",
     "deconvnet",
     "diagnose",
     "dissect",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -71,6 +71,25 @@ class Files:
         return to_input(load_picture(self.paths[index]), self.input_size)[0]
 
 
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """Images of which something is made when they are asked for.
+
+    Args:
+        pixels: the images.
+        change: takes and returns images (N, C, H, W), such as a network's normalisation.
+    """
+
+    pixels: Pixels
+    change: Callable[[Tensor], Tensor]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "C H W"]:
+        return self.change(self.pixels[index].unsqueeze(0))[0]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset(TorchDataset[tuple[Tensor, int]]):
     """Images with labels: what `open_dataset` returns.
@@ -126,6 +145,10 @@ class Dataset(TorchDataset[tuple[Tensor, int]]):
         order = chosen if self.order is None else [self.order[index] for index in chosen]
         return replace(self, labels=self.labels[chosen], order=tuple(order))
 
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Dataset:
+        """The same images after `change`, which takes and returns (N, C, H, W), such as a normalisation."""
+        return replace(self, pixels=Mapped(self.pixels, change))
+
     def __str__(self) -> str:
         part = f", {self.split}" if self.split else ""
         classes = f" of {len(self.classes)} classes" if self.classes else ""
@@ -149,8 +172,3 @@ def unlabelled(count: int) -> Int[Tensor, " N"]:
 def numbered(classes: int) -> tuple[str, ...]:
     """Names for classes that have none."""
     return tuple(map(str, range(classes)))
-
-
-def checked_size(input_size: Sequence[int] | None) -> Size | None:
-    """`input_size` as three numbers."""
-    return None if input_size is None else (input_size[0], input_size[1], input_size[2])

@@ -9,14 +9,14 @@ from convitro.datasets.cifar10 import cifar10_files, read_cifar10
 from convitro.datasets.dataset import Dataset, Size
 from convitro.datasets.folder import part_of, read_folder
 from convitro.datasets.idx import idx_files, labels_beside, read_idx
-from convitro.datasets.installed import read_digits, read_photographs
+from convitro.datasets.installed import read_details, read_digits, read_photographs
 from convitro.errors import ArgumentError, LoadError
 
-INSTALLED = {"digits": read_digits, "photographs": read_photographs}
+INSTALLED = {"details": read_details, "digits": read_digits, "photographs": read_photographs}
 SPLITS = ("train", "test")
 FORMS = (
     "a folder with CIFAR-10 or MNIST files, a folder of pictures, an .npz, .npy or .safetensors file, an IDX "
-    'file, "digits" or "photographs"'
+    'file, "digits", "photographs" or "details"'
 )
 
 
@@ -29,7 +29,7 @@ def open_dataset(source: str | Path, input_size: Size | None = None, *, split: s
             a folder with MNIST's or Fashion-MNIST's files (IDX, also packed by gzip), or one such file,
             a folder of pictures, with a folder for each class or without,
             an .npz, .npy or .safetensors file of images and labels,
-            "digits" (scikit-learn's, 8x8) or "photographs" (the bundled ones, without labels).
+            "digits" (scikit-learn's, 8x8), "photographs" (the 15 bundled ones) or "details" (300 of these).
         input_size: (C, H, W) that images are brought to, as `pictures.to_input` does; None leaves them as
             they are. Folders of pictures need one.
         split: "train" or "test" where the data come in two parts. None takes "train", or all.

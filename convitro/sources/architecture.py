@@ -12,6 +12,7 @@ from types import ModuleType
 from torch import nn
 
 from convitro.errors import LoadError, closest
+from convitro.sources.keras import from_keras, is_keras_model
 
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -34,6 +35,8 @@ def build(arch: str | Callable[[], nn.Module]) -> nn.Module:
     """
     target = import_target(arch) if isinstance(arch, str) else arch
     name = arch if isinstance(arch, str) else getattr(arch, "__qualname__", type(arch).__name__)
+    if is_keras_model(target):  # before nn.Module: with torch underneath it is one
+        return from_keras(target, channels_first=True)
     if isinstance(target, nn.Module):
         return target
     if not callable(target):
@@ -46,6 +49,8 @@ def build(arch: str | Callable[[], nn.Module]) -> nn.Module:
             expected="a callable without arguments that returns the network",
             received=f"{type(error).__name__}: {error}",
         ) from error
+    if is_keras_model(model):
+        return from_keras(model, channels_first=True)
     if not isinstance(model, nn.Module):
         raise wrong_target(f"{name}()", model)
     return model

@@ -11,6 +11,7 @@ from torch import nn
 from convitro.errors import ArgumentError, LoadError
 from convitro.sources.architecture import build, is_import_path
 from convitro.sources.exported import from_exported
+from convitro.sources.keras import SUFFIXES, load_keras
 from convitro.sources.onnx import from_onnx
 from convitro.sources.weights import fit, read_state_dict
 
@@ -18,6 +19,7 @@ from convitro.sources.weights import fit, read_state_dict
 WHOLE_MODELS: dict[str, Callable[[Path], nn.Module]] = {
     ".onnx": partial(from_onnx, channels_first=True),
     ".pt2": from_exported,
+    **dict.fromkeys(SUFFIXES, load_keras),
 }
 
 
@@ -26,12 +28,13 @@ def load(source: str | Path, arch: str | Callable[[], nn.Module] | None = None) 
 
     Weights are read without executing anything that lies in the file, and must fit the architecture entry for
     entry. The architecture is code of your own, and importing it runs it, as importing always does. Models of
-    ONNX (.onnx) and of torch.export (.pt2) bring their architecture; they become graphs of steps with the
-    names that they have there, and take pictures (N, C, H, W) whatever their own order is.
+    ONNX, torch.export and Keras bring their architecture; they become graphs of steps with the names that
+    they have there, and take pictures (N, C, H, W) whatever their own order is.
 
     Args:
-        source: "module:callable", or the path of an ONNX model, a program of torch.export, a safetensors file
-            or a state dict that `torch.save` wrote (also inside a checkpoint, as "state_dict" or "model").
+        source: "module:callable", or the path of an ONNX model, a program of torch.export, a model of Keras
+            (.keras, or a whole model as .h5), a safetensors file or a state dict that `torch.save` wrote (or
+            one inside a checkpoint, as "state_dict" or "model").
         arch: what builds the architecture of a file of weights: "module:callable", or the callable itself.
             The current directory is searched first.
 
@@ -51,8 +54,7 @@ def load(source: str | Path, arch: str | Callable[[], nn.Module] | None = None) 
     if path.is_file():
         whole_model = WHOLE_MODELS.get(path.suffix.lower())
         if whole_model is not None:
-            if arch is not None:
-                raise holds_architecture(source, arch)
+            check_no_architecture(source, arch)
             return whole_model(path).eval()
         if arch is None:
             raise LoadError(
@@ -69,15 +71,15 @@ def load(source: str | Path, arch: str | Callable[[], nn.Module] | None = None) 
             expected='a file of weights or of a model, or "module:callable"',
             received="a folder" if path.is_dir() else "",
         )
-    if arch is not None:
-        raise holds_architecture(source, arch)
+    check_no_architecture(source, arch)
     return build(str(source)).eval()
 
 
-def holds_architecture(source: str | Path, arch: object) -> ArgumentError:
-    """The error for an architecture beside a source that has one."""
-    return ArgumentError(
-        f'load: "{source}" is an architecture itself.',
-        expected="`arch` only beside a file of weights",
-        received=f"arch={arch!r}",
-    )
+def check_no_architecture(source: str | Path, arch: object) -> None:
+    """Raise an ArgumentError if an architecture is given beside a source that has its own."""
+    if arch is not None:
+        raise ArgumentError(
+            f'load: "{source}" is an architecture itself.',
+            expected="`arch` only beside a file of weights",
+            received=f"arch={arch!r}",
+        )

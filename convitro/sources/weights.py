@@ -23,7 +23,7 @@ AVERAGED = ("ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "ema",
 WRAPPERS = (*NORMAL, *AVERAGED)
 # What parallel training, torch.compile and the modules around a network put before its names.
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
-OTHER_FORMATS = {".keras": "Keras", ".h5": "Keras"}
+OTHER_FORMATS = {".pb": "TensorFlow", ".tflite": "TensorFlow Lite", ".caffemodel": "Caffe"}
 LISTED = 8  # names per kind in an error; a whole ResNet of them helps nobody
 
 
@@ -38,8 +38,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     if path.suffix in OTHER_FORMATS:
         raise UnsupportedError(
-            f'load: "{path}" is a model of {OTHER_FORMATS[path.suffix]}, which cannot be opened yet.',
-            expected="a safetensors file, or a state dict saved with torch.save",
+            f'load: "{path}" is a model of {OTHER_FORMATS[path.suffix]}, which cannot be opened.',
+            expected="a model of PyTorch, Keras or ONNX",
+            hint="converted to ONNX it can",
         )
     state = read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
     state = unwrapped(state)

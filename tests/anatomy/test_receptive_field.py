@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 import convitro
 from convitro.anatomy import receptive_field
 from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
+from convitro.errors import ArgumentError, ShapeError, UnknownLayerError, UnsupportedError
 from tests import architectures
-from tests.anatomy.impulses import check, positive, really_seen
 
 IMAGE = (1, 9, 11)
 
@@ -79,17 +79,6 @@ def test_a_u_net_sees_through_its_cropped_shortcuts() -> None:
     assert field.region(387, 387)[2:] == (572, 572)
 
 
-class Both(nn.Module):
-    """Two ways side by side."""
-
-    def __init__(self, one: nn.Module, two: nn.Module, join: Callable[[Tensor, Tensor], Tensor]) -> None:
-        super().__init__()
-        self.one, self.two, self.join = one, two, join
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.join(self.one(input), self.two(input))
-
-
 class Do(nn.Module):
     """A function as a module."""
 
@@ -105,137 +94,150 @@ def conv(size: Any = 3, inputs: int = 1, outputs: int = 1, **options: Any) -> nn
     return nn.Conv2d(inputs, outputs, size, **options)
 
 
-def beside(one: Tensor, two: Tensor) -> Tensor:
-    return torch.cat([one, two], 1)
+def test_names_are_those_of_dissect(functional_model: nn.Module, resnet18: nn.Module) -> None:
+    for model, size in ((functional_model, (3, 8, 8)), (resnet18, (3, 64, 64))):
+        fields = receptive_field(model, size)
+        convolutions = [name for name, field in fields.items() if "ool" not in field.kind]
+        assert convolutions == list(convitro.dissect(model, torch.zeros(1, *size)))
+    assert list(receptive_field(functional_model, (3, 8, 8))) == ["conv2d", "max_pool2d", "conv2d#2"]
 
 
-def add(one: Tensor, two: Tensor) -> Tensor:
-    return one + two
+def test_size_stride_start_and_centre() -> None:
+    model = nn.Sequential(conv((4, 3), stride=(2, 1), padding=(1, 0)), conv(2, stride=2))
+    first, second = receptive_field(model, (1, 20, 30)).values()
+    assert (first.size, first.stride, first.start, first.center) == ((4, 3), (2, 1), (-1, 0), (0.5, 1.0))
+    assert (second.size, second.stride, second.start) == ((6, 4), (4, 2), (-1, 0))
+    assert second.map_size == (5, 14)
+    assert second.region(0, 0) == Box(0, 0, 5, 4)
+    assert second.region(0, 0, clipped=False) == Box(-1, 0, 5, 4)
+    assert second.region(2, 3) == Box(7, 6, 13, 10)
+    image = torch.arange(600).reshape(20, 30)
+    assert image[second.region(2, 3).slices].shape == second.region(2, 3).size
 
 
-def nhwc(function: Callable[[Tensor], Tensor]) -> nn.Module:
-    return Do(lambda x: function(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous())
+def test_uneven_fields_say_so() -> None:
+    up = receptive_field(nn.Sequential(nn.Upsample(scale_factor=2), conv()), IMAGE)["1"]
+    assert (up.size, up.stride, up.even, up.exact) == ((2, 2), (0.5, 0.5), False, True)
+    sizes = {up.region(y, 8).size[0] for y in range(up.map_size[0])}
+    assert sizes == {2}
+    ends = receptive_field(
+        nn.Sequential(Do(lambda x: torch.cat([x[..., 5:], x[..., :3]], 3)), conv()), IMAGE
+    )["1"]
+    assert ends.stride == (1, None)
+    assert ends.region(0, 0) == Box(0, 5, 3, 8)
+    assert ends.region(0, 4) == Box(0, 0, 3, 11)
+    with pytest.raises(UnsupportedError, match=r"follow no rule beyond the image(.|\n)*clipped=True"):
+        ends.region(0, 0, clipped=False)
 
 
-def windows_of(x: Tensor, size: int) -> Tensor:
-    """Windows of a map as Swin takes them: each softened by its own mean, and put back."""
-    n, c, h, w = x.shape
-    x = x.view(n, c, h // size, size, w // size, size).permute(0, 2, 4, 1, 3, 5)
-    x = x + x.mean((-1, -2), keepdim=True)
-    return x.permute(0, 3, 1, 4, 2, 5).reshape(n, c, h, w)
+def test_training_sees_whole_maps_through_batch_normalisation() -> None:
+    model = nn.Sequential(conv(), nn.BatchNorm2d(1), conv())
+    assert not receptive_field(model, IMAGE)["2"].whole
+    trained = receptive_field(model, IMAGE, mode="train")
+    assert not trained["0"].whole
+    assert trained["2"].whole
+    assert trained["2"].region(0, 0) == Box(0, 0, 9, 11)
+    assert model.training
 
 
-def attended(x: Tensor) -> Tensor:
-    tokens = x.flatten(2).mT
-    return F.scaled_dot_product_attention(tokens, tokens, tokens).mT.unflatten(2, (9, 11))
+def test_images_with_channels_last() -> None:
+    model = nn.Sequential(Do(lambda x: x.permute(0, 3, 1, 2)), conv(3, 2))
+    seen = receptive_field(model, (9, 11, 2), layout="NHWC")["1"]
+    assert (seen.size, seen.map_size) == ((3, 3), (7, 9))
+    assert seen.region(1, 2) == Box(1, 2, 4, 5)
 
 
-def written(x: Tensor) -> Tensor:
-    frame = torch.zeros(len(x), 1, 13, 15, dtype=x.dtype)
-    frame[:, :, 2:11, 2:13] = x
-    return frame
+def test_several_ways_to_say_the_size() -> None:
+    model = nn.Sequential(conv(3, 2))
+    for size in (9, (9, 9), (2, 9, 9), (1, 2, 9, 9), torch.Size([2, 9, 9])):
+        assert receptive_field(model, size).image_size == (9, 9)
+    both = Pair()
+    assert receptive_field(both, [(1, 1, 9, 11), (1, 1, 9, 11)])["conv#2"].size == (3, 3)
+    with pytest.raises(UnsupportedError, match="images of several sizes"):
+        receptive_field(both, [(1, 1, 9, 11), (1, 1, 9, 12)])
 
 
-def changed_through_a_view(x: Tensor) -> Tensor:
-    y = x * 1
-    y[..., 4:].mul_(2)
-    return y
+class Pair(nn.Module):
+    """Two images, one convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = conv()
+
+    def forward(self, one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
+        return self.conv(one), self.conv(two)
 
 
-NETWORKS: dict[str, tuple[nn.Module, bool]] = {
-    "plain": (nn.Sequential(conv(), nn.ReLU(), nn.MaxPool2d(2), conv(3, padding=1)), True),
-    "even, same": (nn.Sequential(conv((2, 4), padding="same"), conv(2)), True),
-    "dilated": (nn.Sequential(conv(3, dilation=2, padding=2), conv((1, 3), dilation=3)), True),
-    "strided": (nn.Sequential(conv(3, stride=2, padding=1), conv((2, 1), stride=(1, 2))), True),
-    "reflected": (nn.Sequential(conv(5, padding=2, padding_mode="reflect"), conv(2)), True),
-    "replicated": (nn.Sequential(conv(5, padding=2, padding_mode="replicate")), True),
-    "circular": (nn.Sequential(conv(3, padding=1, padding_mode="circular"), conv()), True),
-    "more padding than kernel": (nn.Sequential(conv(2, padding=3), conv(2)), True),
-    "ours": (nn.Sequential(convitro.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")), True),
-    "our block": (nn.Sequential(convitro.ConvBlock(1, 2, 3, padding=1), conv(2, 2)), True),
-    "residual": (Both(nn.Sequential(conv(3, padding=1), conv(3, padding=1)), nn.Identity(), add), True),
-    "cropped residual": (Both(conv(), Do(lambda x: x[..., 1:-1, 1:-1]), add), True),
-    "shifted branches": (Both(conv(), Do(lambda x: x[..., 2:, :-2]), add), True),
-    "inception": (Both(conv((1, 5), padding=(0, 2)), conv((3, 1), padding=(1, 0)), beside), True),
-    "two strides": (Both(conv(3, 1, 1, stride=2, padding=1), nn.AdaptiveAvgPool2d((5, 6)), add), True),
-    "transposed": (nn.Sequential(conv(3, stride=2), nn.ConvTranspose2d(1, 1, 3, 2), conv(2)), True),
-    "transposed with gaps": (nn.Sequential(nn.ConvTranspose2d(1, 1, 1, 2), nn.AvgPool2d(2, 1)), True),
-    "transposed, dilated": (nn.Sequential(nn.ConvTranspose2d(1, 1, 2, 3, 1, 1, dilation=2)), True),
-    "nearest": (nn.Sequential(nn.Upsample(scale_factor=2), conv()), True),
-    "nearest by 1.5": (nn.Sequential(nn.Upsample(scale_factor=1.5), conv()), True),
-    "nearest-exact": (nn.Sequential(nn.Upsample(size=(7, 16), mode="nearest-exact"), conv()), True),
-    "bilinear": (nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), conv()), True),
-    "bilinear corners": (
-        nn.Sequential(nn.Upsample((17, 6), mode="bilinear", align_corners=True), conv()),
-        True,
-    ),
-    "area": (Do(lambda x: F.interpolate(x, (4, 7), mode="area")), True),
-    "adaptive": (nn.Sequential(nn.AdaptiveMaxPool2d((4, 5)), conv(2)), True),
-    "global": (nn.Sequential(conv(), nn.AdaptiveAvgPool2d(1), conv(1)), True),
-    "ceil": (nn.Sequential(nn.MaxPool2d(2, 2, ceil_mode=True), nn.AvgPool2d(3, 2, 1, ceil_mode=True)), True),
-    "lp": (nn.Sequential(nn.LPPool2d(2, 3, 2), conv(1)), True),
-    "uneven padding": (nn.Sequential(nn.ZeroPad2d((0, 3, 1, -2)), conv()), True),
-    "keras": (
-        nn.Sequential(nhwc(lambda x: F.layer_norm(F.pad(x, (0, 0, 0, 1, 0, 1)).relu(), [1])), conv()),
-        True,
-    ),
-    "linear on channels": (nn.Sequential(nhwc(lambda x: x @ x.new_ones(1, 3)), conv(3, 3)), True),
-    "flattened and back": (
-        nn.Sequential(Do(lambda x: x.flatten(2).relu().unflatten(2, (9, 11))), conv()),
-        True,
-    ),
-    "turned": (nn.Sequential(conv(), Do(lambda x: x.mT), conv((1, 2))), True),
-    "every second": (nn.Sequential(Do(lambda x: x[:, :, ::2, 1::3]), conv()), True),
-    "focus": (Do(lambda x: torch.cat([x[..., :8:2, :10:2], x[..., 1:8:2, 1:10:2]], 1)), True),
-    "shuffled": (nn.Sequential(conv(3, 1, 4), nn.PixelShuffle(2), conv()), True),
-    "unshuffled": (nn.Sequential(Do(lambda x: x[..., :8, :8]), nn.PixelUnshuffle(2), conv(1, 4)), True),
-    "by rows": (Do(lambda x: torch.cat([x[..., 4:, :], x[..., :4, :]], 2)), True),
-    "chunks": (Do(lambda x: x.chunk(2, 3)[1].contiguous()), True),
-    "stacked": (Do(lambda x: torch.stack([x, x.flip(3)]).sum(0)), True),
-    "rolled": (nn.Sequential(Do(lambda x: x.roll((2, -3), (2, 3))), conv(2)), True),
-    "im2col": (Do(lambda x: F.unfold(x, 3).sum(1, keepdim=True).unflatten(2, (7, 9))), True),
-    "col2im": (Do(lambda x: F.fold(F.unfold(x, 3, stride=2), (9, 11), 3, stride=2)), False),
-    "split after cat": (
-        nn.Sequential(
-            Both(conv(5, padding=2), conv(), lambda a, b: beside(a[..., 1:-1, 1:-1], b)),
-            Do(lambda x: x[:, 1:]),
-        ),
-        False,
-    ),
-    "mixed after cat": (
-        nn.Sequential(
-            Both(conv(5, padding=2), conv(3, padding=1), beside), conv(1, 2, 2), Do(lambda x: x[:, 1:])
-        ),
-        True,
-    ),
-    "shuffled back": (Do(lambda x: F.pixel_shuffle(F.pixel_unshuffle(x[..., :8, :8], 2), 2)), False),
-    "picked": (Do(lambda x: x.index_select(3, torch.tensor([4, 4, 0]))), True),
-    "repeated": (nn.Sequential(Do(lambda x: x.repeat_interleave(2, 2).repeat(1, 1, 1, 2)), conv(2)), True),
-    "written": (nn.Sequential(conv(3, padding=1), Do(written), conv()), False),
-    "softmax over channels": (nn.Sequential(conv(3, 1, 2), nn.GroupNorm(1, 2), conv(1, 2)), True),
-    "whole rows": (Do(lambda x: x + x.amax(3, keepdim=True)), True),
-    "attention": (Do(attended), True),
-    "swin": (nn.Sequential(Do(lambda x: windows_of(x[..., :8, :8], 4)), conv(2)), False),
-    "unknown function": (nn.Sequential(Do(lambda x: torch.fft.fft2(x).real), conv()), False),
-    "through a view": (nn.Sequential(Do(changed_through_a_view), conv()), False),
-}
+def test_values_that_leave_torch_are_told() -> None:
+    class Leaves(nn.Module):
+        def forward(self, input: Tensor) -> Tensor:
+            return F.max_pool2d(torch.from_numpy(input.numpy() * 2), 2)
+
+    class Decides(nn.Module):
+        def forward(self, input: Tensor) -> Tensor:
+            return F.max_pool2d(input if input.sum() > 0 else -input, 2)
+
+    left, decided = receptive_field(Leaves(), IMAGE), receptive_field(Decides(), IMAGE)
+    assert left.warnings == ("not followed: values that left PyTorch (numpy)",)
+    assert "came from where nothing can be observed" in left["max_pool2d"].loose
+    assert left["max_pool2d"].region(0, 0) == Box(0, 0, 9, 11)
+    assert decided.warnings == ("not followed: decisions by values (__bool__)",)
+    assert decided["max_pool2d"].region(1, 1) == Box(2, 2, 4, 4)
+    assert "at most: " in str(left)
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
-@pytest.mark.parametrize("name", NETWORKS)
-def test_units_see_what_they_really_see(name: str) -> None:
-    network, exact = NETWORKS[name]
-    head = nn.Conv2d(channels_of(positive(network)), 1, 1, bias=False)
-    model = positive(nn.Sequential(network, head))
+def test_a_max_unpooling_sees_the_window_that_decides_where_a_value_goes() -> None:
+    class Unpools(nn.Module):
+        def forward(self, input: Tensor) -> Tensor:
+            maps, indices = F.max_pool2d(input, 2, return_indices=True)
+            return F.avg_pool2d(F.max_unpool2d(maps, indices, [2, 2], output_size=input.shape[2:]), 1)
+
+    seen = receptive_field(Unpools(), IMAGE)["avg_pool2d"]
+    assert seen.exact
+    assert (seen.region(3, 5), seen.region(8, 0)) == (Box(2, 4, 4, 6), Box(0, 0, 0, 0))
+
+
+def test_the_table_and_what_else_can_be_done_with_fields() -> None:
+    model = nn.Sequential(conv(), nn.Upsample(scale_factor=2), conv((1, 3)), nn.AdaptiveAvgPool2d(1))
     fields = receptive_field(model, IMAGE)
-    value = math.nan if name in ("attention", "softmax over channels", "keras", "unknown function") else 1.0
-    seen = really_seen(model, IMAGE, value)
-    assert fields["1"].exact is exact
-    for layer, field in fields.items():
-        if layer in seen:
-            check(field, seen[layer], IMAGE)
+    assert str(fields) == (
+        "receptive fields of Sequential on an image of 9x11\n"
+        " layer   kind                map     size   stride   start\n"
+        "────────────────────────────────────────────────────────────────────\n"
+        " 0       Conv2d              7x9        3        1       0\n"
+        " 2       Conv2d              14x16   3, 4      0.5       0   uneven\n"
+        " 3       AdaptiveAvgPool2d   1x1      all\n"
+        "size, stride, start: (rows, columns) in pixels, one number where both are equal\n"
+        "uneven: units differ; their largest size, their average stride"
+    )
+    values = json.loads(json.dumps(fields.to_dict(), allow_nan=False))
+    assert values["layers"][1]["stride"] == [0.5, 0.5]
+    assert values["layers"][2]["whole"] is True
+    assert str(fields["0"]) == "0: size 3, stride 1, start 0"
+    assert fields._repr_html_().count("<tr>") == 4
+    lines = fields.plot().get_lines()
+    assert list(lines[0].get_ydata()) == [3, 4]  # type: ignore[arg-type]
 
 
-def channels_of(network: nn.Module) -> int:
-    with torch.no_grad():
-        return int(network(torch.zeros(1, *IMAGE, dtype=torch.float64)).shape[1])
+@pytest.mark.parametrize(
+    ("size", "options", "error", "message"),
+    [
+        ((1, 2, 2), {}, ShapeError, "cannot run on an input of this size"),
+        (None, {}, ArgumentError, "`input_size` is no size of an image"),
+        ((9,), {}, ArgumentError, "`input_size` is no size of an image"),
+        ((1, 9, 0), {}, ArgumentError, "`input_size` is no size"),
+        (IMAGE, {"layout": "CHWN"}, ArgumentError, "unknown layout"),
+        (IMAGE, {"mode": "test"}, ArgumentError, "unknown mode"),
+    ],
+)
+def test_wrong_arguments(size: Any, options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        receptive_field(nn.Sequential(conv(3)), size, **options)
+
+
+def test_wrong_layers_and_units() -> None:
+    fields = receptive_field(nn.Sequential(conv()), IMAGE)
+    with pytest.raises(UnknownLayerError, match="no layer `1` has run"):
+        fields.region("1", 0, 0)
+    with pytest.raises(ArgumentError, match=r"has no unit \(7, 0\)"):
+        fields.region("0", 7, 0)

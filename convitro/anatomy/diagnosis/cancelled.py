@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from convitro.anatomy.diagnosis.finding import Finding, kernels_of
+from convitro.anatomy.diagnosis.finding import Finding, filter_bars, kernels_of
 from convitro.anatomy.diagnosis.records import LayerRecord
-from convitro.plots import Bars
 
 LEFT = 1 / 3  # of what random signs leave; the least of healthy trained layers is 0.72
 
@@ -41,13 +40,13 @@ def cancelled_filters(record: LayerRecord, known: frozenset[int] = frozenset()) 
                 "Its channels work against each other: train longer or with more weight decay; see in "
                 "its partial maps which of them undo each other.",
                 pictures=(
-                    Bars(
-                        f"{record.name}: cancellation of each filter",
-                        values.float(),
-                        strong=frozenset({index}),
-                        marks={"random signs": float(baselines[index]), "cancelled": limit},
-                        x_label="filter",
-                        y_label="cancellation",
+                    filter_bars(
+                        record,
+                        "cancellation of each filter",
+                        values,
+                        (index,),
+                        {"random signs": float(baselines[index]), "cancelled": limit},
+                        "cancellation",
                     ),
                     kernels_of(record, (index,)),
                 ),

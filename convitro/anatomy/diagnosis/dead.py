@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
-from convitro.anatomy.diagnosis.finding import Finding, kernels_of
+from torch import Tensor
+
+from convitro.anatomy.diagnosis.finding import Finding, filter_bars, kernels_of
 from convitro.anatomy.diagnosis.records import LayerRecord
 from convitro.anatomy.stages import BatchNorm
-from convitro.plots import Bars, Display
+from convitro.plots import Display
 
 RARE = 0.05  # share of images
 CONFIDENCE_Z = 1.645  # one-sided, 95 %
@@ -57,7 +59,7 @@ def dead_filters(record: LayerRecord) -> tuple[list[Finding], int]:
         elif upper_limit(count, images) <= RARE:
             found.append(rare(record, index, count))
         elif record.comparable and count >= OFTEN * images and strength < FAINT:
-            found.append(faint(record, index, strength, (maps.deviation / typical).float()))
+            found.append(faint(record, index, strength, maps.deviation / typical))
     return found, unproven
 
 
@@ -114,7 +116,7 @@ def rare(record: LayerRecord, index: int, count: int) -> Finding:
     )
 
 
-def faint(record: LayerRecord, index: int, strength: float, strengths: object) -> Finding:
+def faint(record: LayerRecord, index: int, strength: float, strengths: Tensor) -> Finding:
     """The finding that a filter responds, but so weakly that the others drown it."""
     maps = record.activated
     assert maps is not None
@@ -130,13 +132,13 @@ def faint(record: LayerRecord, index: int, strength: float, strengths: object) -
         f"{float(maps.highest[index]):.3g}, the layer's {float(maps.highest.max()):.3g}.",
         "See whether the next layer uses it at all: if not, remove it. " + REVIVE,
         pictures=(
-            Bars(
-                f"{record.name}: how much the maps of each filter vary",
-                strengths,  # type: ignore[arg-type]
-                strong=frozenset({index}),
-                marks={"almost dead": FAINT},
-                x_label="filter",
-                y_label="times the median filter",
+            filter_bars(
+                record,
+                "how much the maps of each filter vary",
+                strengths,
+                (index,),
+                {"almost dead": FAINT},
+                "times the median filter",
             ),
             kernels_of(record, (index,)),
         ),
@@ -167,13 +169,13 @@ def pictures(record: LayerRecord, index: int) -> tuple[Display, ...]:
     maps = record.activated
     assert maps is not None
     return (
-        Bars(
-            f"{record.name}: share of images in which each filter responds",
-            maps.active_images.float() / maps.images,
-            strong=frozenset({index}),
-            marks={"almost dead": RARE},
-            x_label="filter",
-            y_label="share of images",
+        filter_bars(
+            record,
+            "share of images in which each filter responds",
+            maps.active_images / maps.images,
+            (index,),
+            {"almost dead": RARE},
+            "share of images",
         ),
         kernels_of(record, (index,)),
     )

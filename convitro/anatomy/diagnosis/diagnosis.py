@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LISTED = 3  # findings of one kind in one layer that are told one by one
-DRAWN = 12  # findings with pictures in a page
+DRAWN = 6  # findings with pictures in a page
 LEGEND = (
-    "gain: size of the weights (He's initialisation: 1.4) · spread: standard",
-    "deviation of the maps · active: pixels that respond · order: the median filter's",
-    "distance from random weights · cancels: share of the channels lost in their sum",
-    "(in brackets: by chance)",
+    "gain: size of the weights (He's initialisation: 1.4) · spread: standard deviation of the maps · active: "
+    "pixels that respond · order: the median filter's distance from random weights · cancels: share of the "
+    "channels lost in their sum (in brackets: by chance)"
 )
 GROUPS: dict[str, tuple[str, ...]] = {
     "dead": ("dead", "almost dead"),
@@ -193,7 +192,7 @@ class Diagnosis:
                 "" if self.held_out_accuracy is None else f", {self.held_out_accuracy:.1%} on held-out images"
             )
             lines.append(f"accuracy: {self.accuracy:.1%}{other}")
-        return (*(LEGEND if self.layers else ()), *lines, *self.notes)
+        return (*([LEGEND] if self.layers else ()), *lines, *self.notes)
 
     def __str__(self) -> str:
         parts = [str(self.table())]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from convitro.anatomy.diagnosis.records import LayerRecord
 from convitro.anatomy.tables import json_numbers
-from convitro.plots import Display, kernel_matrix
+from convitro.plots import Bars, Display, kernel_matrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,4 +91,25 @@ def kernels_of(record: LayerRecord, filters: tuple[int, ...]) -> Display:
         f"kernels of {record.name}",
         row_labels=[str(index) for index in filters],
         scale="each",
+    )
+
+
+def filter_bars(
+    record: LayerRecord,
+    what: str,
+    values: Tensor,
+    found: tuple[int, ...],
+    marks: Mapping[str, float],
+    unit: str,
+) -> Display:
+    """A number of every filter of a layer, those found in colour, with the limit across."""
+    told = ", ".join(f"filter {index} with {float(values[index]):.3g}" for index in found)
+    return Bars(
+        f"{record.name}: {what}",
+        values.float(),
+        strong=frozenset(found),
+        marks=marks,
+        x_label="filter",
+        y_label=unit,
+        notes=(f"found: {told}",),
     )

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convitro.anatomy.diagnosis.finding import Finding, kernels_of
+from convitro.anatomy.diagnosis.finding import Finding, filter_bars, kernels_of
 from convitro.anatomy.diagnosis.records import LayerRecord
 from convitro.plots import Bars
 
@@ -140,13 +140,13 @@ def noisy(record: LayerRecord, index: int, scores: Tensor) -> Finding:
         "augmentation, or with fewer filters.",
         pictures=(
             kernels_of(record, (index, neighbour)),
-            Bars(
-                f"{record.name}: how far each filter is from random weights",
-                scores.float(),
-                strong=frozenset({index}),
-                marks={"like noise": LIKE_NOISE},
-                x_label="filter",
-                y_label="standard deviations",
+            filter_bars(
+                record,
+                "how far each filter is from random weights",
+                scores,
+                (index,),
+                {"like noise": LIKE_NOISE},
+                "standard deviations",
             ),
         ),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convitro.anatomy.diagnosis.finding import Finding, kernels_of
+from convitro.anatomy.diagnosis.finding import Finding, filter_bars, kernels_of
 from convitro.anatomy.diagnosis.records import LayerRecord
-from convitro.plots import Bars, Display
+from convitro.plots import Display
 
 SAME_WEIGHTS = 0.95  # cosine; the most alike of healthy trained layers have 0.79
 SAME_MAPS = 0.98  # correlation; they have 0.94
@@ -93,12 +93,15 @@ def pictures(
     others = table.clone().fill_diagonal_(-1)
     return (
         kernels_of(record, (partner, index)),
-        Bars(
-            f"{record.name}: how much each filter is like the one most like it",
-            others.amax(1).float(),
-            strong=frozenset({index, partner}),
-            marks={"redundant": SAME_WEIGHTS if by_weights else SAME_MAPS},
-            x_label="filter",
-            y_label="cosine of weights" if by_weights else "correlation of maps",
+        filter_bars(
+            record,
+            "how much each filter is like the one most like it",
+            others.amax(1),
+            (
+                index,
+                partner,
+            ),
+            {"redundant": SAME_WEIGHTS if by_weights else SAME_MAPS},
+            "cosine of weights" if by_weights else "correlation of maps",
         ),
     )

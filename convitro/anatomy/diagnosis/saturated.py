@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from convitro.anatomy.diagnosis.finding import Finding, kernels_of
+from convitro.anatomy.diagnosis.finding import Finding, filter_bars, kernels_of
 from convitro.anatomy.diagnosis.records import LayerRecord
-from convitro.plots import Bars
 
 SATURATED = 0.9  # share of pixels
 
@@ -37,13 +36,13 @@ def saturated_filters(record: LayerRecord) -> list[Finding]:
             "Normalise before the activation (BatchNorm), start from smaller weights (Glorot's), scale the "
             "input, or use an activation without an end.",
             pictures=(
-                Bars(
-                    f"{record.name}: share of saturated pixels",
-                    shares.float(),
-                    strong=frozenset({index}),
-                    marks={"saturated": SATURATED},
-                    x_label="filter",
-                    y_label="share of pixels",
+                filter_bars(
+                    record,
+                    "share of saturated pixels",
+                    shares,
+                    (index,),
+                    {"saturated": SATURATED},
+                    "share of pixels",
                 ),
                 kernels_of(record, (index,)),
             ),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from convitro.anatomy.diagnosis.finding import Finding, kernels_of
+from convitro.anatomy.diagnosis.finding import Finding, filter_bars, kernels_of
 from convitro.anatomy.diagnosis.records import LayerRecord
 from convitro.plots import Bars
 
@@ -126,13 +126,13 @@ def outsized_filters(record: LayerRecord) -> list[Finding]:
             "It drowns the others where channels are summed, and makes rounding to 8 bits coarse: weight "
             "decay, BatchNorm, or a limit on the norm of a filter keep it in line.",
             pictures=(
-                Bars(
-                    f"{record.name}: how much the maps of each filter vary",
-                    ratios.float(),
-                    strong=frozenset({index}),
-                    marks={"outsized": OUTSIZED},
-                    x_label="filter",
-                    y_label="times the median filter",
+                filter_bars(
+                    record,
+                    "how much the maps of each filter vary",
+                    ratios,
+                    (index,),
+                    {"outsized": OUTSIZED},
+                    "times the median filter",
                 ),
                 kernels_of(record, (index,)),
             ),

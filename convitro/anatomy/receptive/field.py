@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
 
 from convitro.anatomy.receptive.layout import COLUMNS, ROWS, Layout
 from convitro.anatomy.receptive.reach import Law, Reach
 from convitro.anatomy.tables import Table, by
 from convitro.errors import ArgumentError, UnknownLayerError, UnsupportedError, closest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Pair = tuple[int, int]
 
@@ -266,6 +271,24 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         reasons = dict.fromkeys(item.loose for item in self.fields if item.loose)
         notes += [f"at most: {reason}" for reason in reasons]
         return [*notes, *self.warnings]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """How the fields grow from layer to layer, beside the image; those that see all of it are left out.
+
+        Raises:
+            LoadError: matplotlib is not installed.
+        """
+        from convitro.plots import Curves
+
+        seen = [max(item.size) for item in self.fields if not item.whole]
+        line = (torch.arange(len(seen)), torch.tensor(seen, dtype=torch.float64))
+        return Curves(
+            f"receptive fields of {self.model}",
+            {"field": line},
+            x_label="convolutions and poolings in order",
+            y_label="pixels",
+            marks={"image": float(max(self.image_size))},
+        ).plot(ax)
 
     def __str__(self) -> str:
         return str(self.table())

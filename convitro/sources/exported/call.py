@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from convitro.errors import ShapeError
-from convitro.sources.exported.operators import Function
+from convitro.sources.exported.operators import Function, function_for
 from convitro.sources.graph import Step
 
 
@@ -32,7 +32,7 @@ class Call(Step):
 
     Args:
         own_name, kind: what the original model calls the layer, and its class or the operator.
-        function: what is called.
+        target: the name of what is called.
         arguments, keywords: what with: numbers, `Slot`, `Held`, and lists of them.
         tensors: the step's own ones, by name.
         inputs, outputs: names of values.
@@ -42,7 +42,7 @@ class Call(Step):
         self,
         own_name: str,
         kind: str,
-        function: Function,
+        target: str,
         arguments: Sequence[Any],
         keywords: Mapping[str, Any],
         tensors: Mapping[str, Tensor],
@@ -50,12 +50,21 @@ class Call(Step):
         outputs: Sequence[str],
     ) -> None:
         super().__init__(own_name, kind, inputs, outputs)
-        self.function, self.arguments, self.keywords = function, tuple(arguments), dict(keywords)
+        self.target, self.function = target, named_function(target)
+        self.arguments, self.keywords = tuple(arguments), dict(keywords)
         for name, tensor in tensors.items():
             if isinstance(tensor, nn.Parameter):
                 self.register_parameter(name, tensor)
             else:
                 self.register_buffer(name, tensor)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the function: not all of PyTorch's can be copied."""
+        return {**self.__dict__, "function": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.function = named_function(self.target)
 
     def forward(self, *values: Any) -> Any:
         given = [self.filled(argument, values) for argument in self.arguments]
@@ -69,6 +78,12 @@ class Call(Step):
                 hint=f"torch says: {str(error).strip().partition(chr(10))[0] or type(error).__name__}",
             ) from error
         parts = flat(result)
+        if len(parts) < len(self.outputs):
+            raise ShapeError(
+                f"{self.kind} {self.own_name!r} gives too few values.",
+                expected=str(len(self.outputs)),
+                received=str(len(parts)),
+            )
         return parts[0] if len(self.outputs) == 1 else tuple(parts)
 
     def filled(self, argument: Any, values: Sequence[Any]) -> Any:
@@ -80,6 +95,13 @@ class Call(Step):
         if isinstance(argument, list):
             return [self.filled(item, values) for item in argument]
         return argument
+
+
+def named_function(target: str) -> Function:
+    """What is called by that name."""
+    found = function_for(target)
+    assert found is not None, f"{target} only checks something"
+    return found[0]
 
 
 def flat(result: Any) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,5 +89,17 @@ def program(name: str, reader: Reader) -> Program:
         raise LoadError("load: the program takes or gives no tensor.")
     kept = {output: reader.tensors[output][1] for output in outputs if output in reader.tensors}
     sizes = {argument: reader.sizes(argument) for argument in arguments if reader.is_tensor(argument)}
-    found = Program(name, arguments, reader.steps(), outputs, kept, reader.input_size(), sizes=sizes)
-    return found.eval()
+    steps = reader.steps()
+    known = {"", *arguments, *kept}
+    for step in steps:
+        check_known(step.inputs, known)
+        known.update(step.outputs)
+    check_known(outputs, known)
+    return Program(name, arguments, steps, outputs, kept, reader.input_size(), sizes=sizes).eval()
+
+
+def check_known(names: Iterable[str], known: Collection[str]) -> None:
+    """A LoadError for a value that nothing has given before."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise LoadError(f'load: nothing in the program gives the value "{unknown[0]}" before it is read.')

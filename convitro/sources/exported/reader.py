@@ -103,7 +103,7 @@ class Reader:
         found = function_for(node["target"])
         if found is None:
             return None
-        function, by_name = found
+        by_name = found[1]
         inputs: list[str] = []
         tensors: dict[str, Tensor] = {}
         arguments: list[Any] = []
@@ -117,7 +117,7 @@ class Reader:
             else:
                 keywords[name] = value
         outputs = [name for entry in node["outputs"] for name in result_names(entry)]
-        return Call(own_name, kind, function, arguments, keywords, tensors, inputs, outputs)
+        return Call(own_name, kind, node["target"], arguments, keywords, tensors, inputs, outputs)
 
     def value(self, stated: Mapping[str, Any], inputs: list[str], tensors: dict[str, Tensor]) -> Any:
         """One argument of a call, with places instead of tensors."""

@@ -157,8 +157,9 @@ class KerasStep(Step):
 
 def as_tensor(value: Any) -> Tensor:
     """A copy of a variable, a tensor of any backend, or an array, as a torch tensor on the CPU."""
-    if isinstance(value, Tensor):
-        return value.detach().clone()
+    inside = getattr(value, "value", value)  # with torch under Keras a variable holds a tensor
+    if isinstance(inside, Tensor):
+        return inside.detach().cpu().clone()
     import keras
 
     array = np.asarray(keras.ops.convert_to_numpy(value))

@@ -149,7 +149,7 @@ def runtime_values(model: Any, *inputs: Tensor) -> dict[str, Tensor]:
             numbers = read_tensor(initializer, None if path is None else path.parent)
             whole = onnx.TensorProto(data_type=initializer.data_type, dims=initializer.dims)
             whole.name = initializer.name
-            whole.raw_data = numbers.contiguous().view(torch.uint8).numpy().tobytes()
+            whole.raw_data = numbers.reshape(-1).view(torch.uint8).numpy().tobytes()
             initializer.CopyFrom(whole)
     known = {value.name for value in opened.graph.output}
     between = [name for node in opened.graph.node for name in node.output if name and name not in known]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from convitro.errors import LoadError, UnsupportedError
-from convitro.sources.onnx.packages import onnx_package
+from convitro.sources.onnx.packages import onnx_package, wanted
 
 LARGEST_FILE = 2**31 - 1  # what protobuf can hold
 
@@ -54,16 +54,17 @@ def checked(model: Any) -> Any:
     The numbers of the initializers are no part of this: they are checked where they are read.
 
     Raises:
-        LoadError: nodes that read what nothing gives, a circle, an attribute that is missing or wrong.
-        UnsupportedError: functions that call each other in a circle.
+        LoadError: nodes that read what nothing gives, a circle, an attribute that is missing or wrong; or the
+            model is newer than the package onnx.
+        UnsupportedError: sparse weights.
     """
     onnx = onnx_package()
+    check_version(model)
     check_names(model.graph)
-    if model.functions:
-        check_calls(model.functions)
+    check_calls(model.functions)
     try:
         onnx.checker.check_model(without_numbers(model))
-        return onnx.inliner.inline_local_functions(model) if model.functions else model
+        return wanted("onnx.inliner").inline_local_functions(model) if model.functions else model
     except Exception as error:  # the checker's own, and protobuf's
         raise LoadError(
             "load: the ONNX model contradicts itself.",
@@ -94,6 +95,19 @@ def without_numbers(model: Any) -> Any:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.shape.SetInParent()  # sizes may be left out; the checker wants the field
     return copy
+
+
+def check_version(model: Any) -> None:
+    """A LoadError for a model whose operations the installed package does not know yet."""
+    newest = onnx_package().defs.onnx_opset_version()
+    for entry in model.opset_import:
+        if entry.domain in ("", "ai.onnx") and entry.version > newest:
+            raise LoadError(
+                "load: the ONNX model is newer than the package onnx.",
+                expected=f"operations up to version {newest}",
+                received=f"version {entry.version}",
+                hint="pip install --upgrade onnx onnxruntime",
+            )
 
 
 def check_names(graph: Any) -> None:

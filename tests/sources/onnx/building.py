@@ -23,7 +23,7 @@ def node(op: str, inputs: str, outputs: str, name: str = "", **attributes: Any) 
 
 def stored(name: str, numbers: Tensor) -> Any:
     """An initializer."""
-    raw = numbers.contiguous().view(torch.uint8).numpy().tobytes() if numbers.numel() else b""
+    raw = numbers.reshape(-1).view(torch.uint8).numpy().tobytes() if numbers.numel() else b""
     return helper.make_tensor(name, onnx_dtype(numbers.dtype), numbers.shape, raw, raw=True)
 
 

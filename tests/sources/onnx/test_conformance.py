@@ -46,6 +46,7 @@ def vectors() -> dict[str, list[Any]]:
         cases = collect_testcases(None)
     found = defaultdict(list)
     for case in cases:
+        assert case.model is not None
         if len(case.model.graph.node) == 1 and case.name not in LEFT_OUT:
             found[case.model.graph.node[0].op_type].append(case)
     return found
