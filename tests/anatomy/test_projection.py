@@ -58,6 +58,11 @@ def test_every_form_of_input(form: str) -> None:
     )
 
 
+def test_a_unit_may_be_a_tensor() -> None:
+    seen = deconvnet(MODEL, IMAGES, "0", 1, unit=torch.tensor([2, 3]))  # type: ignore[arg-type]
+    assert seen.unit == (2, 3)
+
+
 def test_a_silent_unit_projects_nothing() -> None:
     layer = nn.Conv2d(1, 1, 3)
     assert layer.bias is not None
