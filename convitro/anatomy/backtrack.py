@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
+from convitro.anatomy.layer_maps import ReachedLayer
 from convitro.anatomy.observe import call_arguments, copied
 from convitro.anatomy.recognise import ACTIVATIONS, BATCH_NORMS, CONVOLUTIONS, read_convolution
 from convitro.anatomy.rules import PASSED, activate, normalize
+from convitro.anatomy.stages import Chain
 from convitro.anatomy.trace import Tracer
 from convitro.errors import ArgumentError, UnsupportedError
 
@@ -35,7 +38,9 @@ SAID = (
 
 
 class Backtracker(Tracer):
-    """Watches one run, keeps what connects a layer to the input, and lets rules stand in for derivatives.
+    """Watches a run, keeps what connects a layer to the input, and lets rules stand in for derivatives.
+
+    Later runs stop behind the layer: what follows it is known from the first.
 
     Args:
         model: what will run.
@@ -49,6 +54,7 @@ class Backtracker(Tracer):
         self.method = method
         self.image: Tensor | None = None
         self.output: Tensor | None = None
+        self.chain: Chain | None = None
         self.said: dict[Any, str] = {}
         first = next((tensor for tensor in model.parameters()), None)
         self.device = torch.device("cpu") if first is None else first.device
@@ -69,10 +75,13 @@ class Backtracker(Tracer):
         with torch.enable_grad():
             args, kwargs = tree_map(given, (args, kwargs))
         with self:
-            self.model(*args, **kwargs)
+            with suppress(ReachedLayer):
+                self.model(*args, **kwargs)
             if self.output is None:
                 return None
-            activated: Tensor = self.traced[0].chain.activated(self.output)
+            if self.chain is None:
+                self.chain = self.traced[0].chain
+            activated: Tensor = self.chain.activated(self.output)
         return activated
 
     def call(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -100,11 +109,17 @@ class Backtracker(Tracer):
             self.said[end] = note
 
     def _record(self, call: dict[str, Any], result: Tensor) -> None:
-        super()._record(call, result)
-        if self.seen[-1] == self.layer:
+        if self.chain is None:
+            super()._record(call, result)
+            name = self.seen[-1]
+        else:
+            name = self._next_name()
+        if name == self.layer:
             with torch.enable_grad():
                 output = result.clone()  # stays, whatever is done to the maps in place
                 self.output = output if output.ndim == 4 else output.unsqueeze(0)
+            if self.chain is not None:
+                raise ReachedLayer
 
     def back(self, maps: Tensor, signal: Tensor) -> tuple[Tensor, tuple[str, ...]]:
         """Send a signal from the maps to the image.
@@ -122,6 +137,14 @@ class Backtracker(Tracer):
         handles = [node.register_prehook(noting(node, passed)) for node in nodes_between(None, maps.grad_fn)]
         try:
             [arrived] = torch.autograd.grad(maps, self.image, signal, retain_graph=True, allow_unused=True)
+        except RuntimeError as error:
+            if "inplace operation" not in str(error):
+                raise
+            raise UnsupportedError(
+                f"deconvnet: the way back from {self.layer} needs values that the model has overwritten.",
+                expected="a model that could be trained: nothing changed in place that is needed again",
+                received=str(error).partition("; ")[0],
+            ) from error
         finally:
             for handle in handles:
                 handle.remove()

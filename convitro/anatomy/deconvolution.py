@@ -160,9 +160,11 @@ def checked_unit(unit: Any, values: Tensor, layer: str) -> Unit:
     Raises:
         ArgumentError: it is no pair, or the map has no such pixel.
     """
-    if not isinstance(unit, (tuple, list)) or len(unit) != 2:
-        raise ArgumentError(f"{layer}: a unit is a pixel of the map.", expected="(y, x)", received=repr(unit))
-    y, x = unit
+    try:
+        y, x = unit
+    except (TypeError, ValueError) as error:
+        problem = f"{layer}: a unit is a pixel of the map."
+        raise ArgumentError(problem, expected="(y, x)", received=repr(unit)) from error
     return checked_index(y, values.shape[0], "y", layer), checked_index(x, values.shape[1], "x", layer)
 
 

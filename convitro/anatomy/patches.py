@@ -21,7 +21,7 @@ from convitro.errors import ArgumentError
 from convitro.plots import Sheet, patch_sheet
 from convitro.progress import track
 
-SHOWN_FILTERS, LISTED_FILTERS = 12, 32
+SHOWN_FILTERS, LISTED_FILTERS, FILTERS_IN_A_PAGE = 12, 32, 4
 CLOSE = 1e-3
 
 
@@ -166,7 +166,7 @@ class TopPatches:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return self.plot()._repr_html_() + self.table().html()
+        return self.plot(most=FILTERS_IN_A_PAGE)._repr_html_() + self.table().html()  # it has to be quick
 
     def _row(self, filter: int) -> int:
         if filter not in self.filters:

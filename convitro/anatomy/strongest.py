@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +32,7 @@ def top_patches(
     layer: str,
     k: int = 9,
     *,
-    filters: Sequence[int] | None = None,
+    filters: int | Sequence[int] | None = None,
     per_image: int = 1,
     batch_size: int = 32,
     method: str = "deconvnet",
@@ -52,7 +53,7 @@ def top_patches(
             do not matter.
         layer: a name as `dissect` gives it.
         k: how many patches a filter has.
-        filters: which ones; None for all.
+        filters: which one or ones; None for all.
         per_image: how many units of one image a filter may have.
         batch_size: images per batch, where the data do not come in batches.
         method: of the projections: "deconvnet", "guided" or "gradient".
@@ -96,14 +97,15 @@ def top_patches(
             received="one with a random sampler",
             hint="DataLoader(…, shuffle=False), or give its data set",
         )
-    search = Search(model, source, layer, k, filters, per_image)
+    chosen = checked_filters(filters)
+    search = Search(model, source, layer, k, chosen, per_image)
     path = None if checkpoint is None else Path(checkpoint)
     ranking, seen = search.run(path, every)
     ranking = ranking.filled()
     return TopPatches(
         model=model,
         layer=layer,
-        filters=tuple(range(len(ranking.values))) if filters is None else tuple(filters),
+        filters=tuple(range(len(ranking.values))) if chosen is None else tuple(chosen),
         values=ranking.values,
         images=ranking.images,
         positions=ranking.positions,
@@ -127,7 +129,7 @@ class Search:
     source: Batches
     layer: str
     k: int
-    filters: Sequence[int] | None
+    filters: list[int] | None
     per_image: int
 
     def __post_init__(self) -> None:
@@ -235,7 +237,7 @@ class Search:
             model=resume.model_digest(self.model),
             layer=self.layer,
             k=self.k,
-            filters=None if self.filters is None else list(self.filters),
+            filters=self.filters,
             per_image=self.per_image,
             batch_size=self.source.size,
             total=self.source.total,
@@ -246,6 +248,29 @@ class Search:
 def from_kept(kept: Mapping[int, Tensor], wanted: Iterable[int]) -> dict[int, Tensor]:
     """Images by their number out of those that were kept."""
     return {index: kept[index] for index in wanted}
+
+
+def checked_filters(filters: Any) -> list[int] | None:
+    """Numbers of filters as a list; whether the layer has them is seen when it runs.
+
+    Raises:
+        ArgumentError: something else, or none at all.
+    """
+    if filters is None:
+        return None
+    try:
+        chosen = [
+            operator.index(filter) for filter in (filters if hasattr(filters, "__iter__") else [filters])
+        ]
+    except TypeError:
+        chosen = []
+    if not chosen:
+        raise ArgumentError(
+            "top_patches: `filters` are numbers of filters.",
+            expected="an integer, several, or None for all",
+            received=repr(filters),
+        )
+    return chosen
 
 
 def check_positive(name: str, value: Any) -> None:

@@ -58,6 +58,11 @@ def test_every_form_of_input(form: str) -> None:
     )
 
 
+def test_a_unit_may_be_a_tensor() -> None:
+    seen = deconvnet(MODEL, IMAGES, "0", 1, unit=torch.tensor([2, 3]))  # type: ignore[arg-type]
+    assert seen.unit == (2, 3)
+
+
 def test_a_silent_unit_projects_nothing() -> None:
     layer = nn.Conv2d(1, 1, 3)
     assert layer.bias is not None
@@ -114,6 +119,22 @@ def test_a_layer_that_does_not_see_the_image_is_refused() -> None:
 
     with pytest.raises(UnsupportedError, match="nothing leads back"):
         deconvnet(Blind(), IMAGES, "layer", 0)
+
+
+def test_values_that_the_model_overwrites_are_named() -> None:
+    class Overwriting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            maps = self.one(images)
+            squares = maps * maps
+            maps.zero_()
+            return self.two(squares)
+
+    with pytest.raises(UnsupportedError, match="overwritten"):
+        deconvnet(Overwriting(), IMAGES, "two", 0)
 
 
 def test_a_projection_tells_all() -> None:

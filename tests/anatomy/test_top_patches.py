@@ -132,6 +132,7 @@ def test_some_filters_only(model: nn.Module) -> None:
     torch.testing.assert_close(some.projection(3).image, every.projection(3).image)
     with pytest.raises(ArgumentError, match="not asked for"):
         some.patch(0)
+    assert torch.equal(top_patches(model, IMAGES, "4", k=3, filters=1).values, every.values[[1]])
 
 
 def test_a_patch_is_all_that_the_unit_can_see(model: nn.Module) -> None:
@@ -268,6 +269,8 @@ def test_shuffled_data_are_refused(model: nn.Module) -> None:
         ({"per_image": 1.5}, "`per_image`"),
         ({"every": True}, "`every`"),
         ({"filters": [4]}, "no such filter"),
+        ({"filters": []}, "are numbers of filters"),
+        ({"filters": 1.5}, "are numbers of filters"),
         ({"method": "zeiler"}, "no such method"),
         ({"batch_size": 0}, "at least one image"),
     ],

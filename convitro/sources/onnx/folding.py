@@ -71,7 +71,7 @@ def fold(nodes: Sequence[Node], constants: dict[str, Constant]) -> list[Node]:
         if results is None:
             remaining.append(node)
             continue
-        trained = any(constants[name].trained for name in node.inputs[:1])
+        trained = any(constants[name].trained for name in node.inputs if name)
         for name, value in zip(node.outputs, results, strict=False):
             constants[name] = Constant(value, trained)
     return remaining
