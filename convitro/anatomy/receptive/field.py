@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,13 +81,13 @@ class ReceptiveField:
     def of(cls, name: str, kind: str, layout: Layout, image_size: Pair) -> ReceptiveField:
         """The field of a layer whose output has this layout; units are counted as its dimensions stand."""
         layout = layout.single(ROWS).single(COLUMNS)
-        rank = len(layout.dims)
         found = [layout.place_of(ROWS), layout.place_of(COLUMNS)]
+        spare = spare_dims(found, len(layout.dims))
         lengths = [
-            layout.shape[spare % rank] if at is None else layout.dims[at[0]][at[1]][0]
-            for at, spare in zip(found, (-2, -1), strict=True)
+            layout.shape[other] if at is None else layout.dims[at[0]][at[1]][0]
+            for at, other in zip(found, spare, strict=True)
         ]
-        places = [at or (spare, 0) for at, spare in zip(found, (rank - 2, rank - 1), strict=True)]
+        places = [at or (other, 0) for at, other in zip(found, spare, strict=True)]
         turned = places[0] > places[1]
         rows, columns = layout.rows, layout.columns
         laws = rows.law, columns.law
@@ -183,6 +183,15 @@ class ReceptiveField:
         return f"{self.name}: size {short(self.size)}, stride {short(self.stride)}, start {short(self.start)}"
 
     __repr__ = __str__
+
+
+def spare_dims(found: Sequence[Pair | None], rank: int) -> Pair:
+    """Where rows and columns would stand that stand nowhere: in the last two dimensions, beside the other."""
+    rows, columns = found
+    return (
+        rank - 1 if columns is not None and columns[0] == rank - 2 else rank - 2,
+        rank - 2 if rows is not None and rows[0] == rank - 1 else rank - 1,
+    )
 
 
 def longest(reach: Reach) -> int:
