@@ -27,6 +27,7 @@ ARRANGING |= {
     "Ceil",
     "Not",
     "ReduceProd",
+    "DequantizeLinear",
 }
 # These give at most as many as the product of what they get.
 GROWING = {

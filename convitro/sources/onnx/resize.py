@@ -74,6 +74,8 @@ def torch_mode(node: Node, input: Tensor, axes: dict[int, Axis]) -> dict[str, An
         repeats = rule == "half_pixel" and all(how.scale % 1 == 0 for how in axes.values())
         repeats = repeats and node.get("nearest_mode", usual_rounding(node)).startswith("round")
         return {"mode": "nearest"} if floor or repeats else None
+    if rule == "pytorch_half_pixel" and min(axes[2].new, axes[3].new) > 1:
+        rule = "half_pixel"  # it differs for a single cell only
     if rule not in ("half_pixel", "align_corners") or node.get("cubic_coeff_a", -0.75) != -0.75:
         return None
     name = "bicubic" if mode == "cubic" else "bilinear"
