@@ -40,6 +40,7 @@ from convitro.view import (
     network_document,
     page_files,
     pictures_document,
+    table_document,
 )
 
 Compute = Callable[[Session, Parameters], Document]
@@ -62,6 +63,7 @@ def create_app(
         Route("/api/alive", alive),
         Route("/api/network", document(network_of)),
         Route("/api/pictures", document(pictures_of)),
+        Route("/api/table", document(table_of)),
         Route("/api/maps", document(maps_of)),
         Route("/api/inputs", document(inputs_of)),
         Route("/api/filter", document(filter_of)),
@@ -144,6 +146,11 @@ def pictures_of(session: Session, parameters: Parameters) -> Document:
     """The pictures to choose from."""
     rows = [(picture.id, picture.name, pixels) for picture, pixels in session.thumbnails()]
     return pictures_document(rows)
+
+
+def table_of(session: Session, parameters: Parameters) -> Document:
+    """Every layer with its sizes and costs."""
+    return table_document(session.summary)
 
 
 def maps_of(session: Session, parameters: Parameters) -> Document:

@@ -12,7 +12,7 @@ from threading import Lock
 from PIL import Image
 from torch import Tensor
 
-from convitro.anatomy import Anatomy, ReceptiveFields, dissect, receptive_field
+from convitro.anatomy import Anatomy, ReceptiveFields, Summary, dissect, receptive_field, summary
 from convitro.explorer.problems import RequestProblem
 from convitro.pictures import bundled, load_picture, to_input
 from convitro.sources import Network
@@ -115,6 +115,11 @@ class Session:
     def fields(self) -> ReceptiveFields:
         """What every layer sees of a picture of the network's size."""
         return receptive_field(self.network.model, self.network.input_size)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Every layer of the network with its sizes and costs."""
+        return summary(self.network.model, self.network.input_size, verbose=0)
 
     def thumbnails(self) -> list[tuple[Picture, Tensor]]:
         """Every picture to choose from, 48 x 48 in colour: (1, 3, 48, 48), 0..1."""

@@ -8,10 +8,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from convitro.anatomy import Anatomy, ReceptiveFields, dissect, receptive_field
+from convitro.anatomy import Anatomy, ReceptiveFields, dissect, receptive_field, summary
 from convitro.report.budget import chosen_filters
 from convitro.sources import Network
-from convitro.view import Document, maps_document, network_document, pictures_document
+from convitro.view import Document, maps_document, network_document, pictures_document, table_document
 from convitro.view.standalone import packed
 from convitro.view.whole import channels_document, layer_document
 
@@ -36,7 +36,11 @@ class PageDocuments:
     def packed(self, max_bytes: int) -> dict[str, str]:
         """As much as fits into so many bytes of the page; the pictures and small maps always."""
         thumbnails = [(id, name, thumbnail(pixels)) for id, name, pixels in self.pictures]
-        always = {"pictures": packed(pictures_document(thumbnails).to_bytes())}
+        table = summary(self.network.model, self.network.input_size, verbose=0)
+        always = {
+            "pictures": packed(pictures_document(thumbnails).to_bytes()),
+            "table": packed(table_document(table).to_bytes()),
+        }
         for (id, _, _), anatomy in zip(self.pictures, self.anatomies, strict=True):
             small = {f"maps\n{id}\n{name}": maps_document(layer) for name, layer in anatomy.items()}
             always |= {key: packed(document.to_bytes()) for key, document in small.items()}

@@ -10,6 +10,7 @@ from convitro.view.document import Document, read_document
 from convitro.view.filters import channels_per_page, filter_document, input_document
 from convitro.view.network import maps_document, network_document, pictures_document
 from convitro.view.page import PageFile, page_files
+from convitro.view.table import table_document
 
 __all__ = [
     "Document",
@@ -22,4 +23,5 @@ __all__ = [
     "page_files",
     "pictures_document",
     "read_document",
+    "table_document",
 ]

@@ -10,9 +10,10 @@ import { HelpDialog } from "./help.js";
 import { html } from "./html.js";
 import { NetworkView } from "./network/view.js";
 import { PictureDialog } from "./pictures.js";
+import { TableView } from "./table/view.js";
 import { Bubble } from "./term.js";
 
-const COMPONENTS = { network: NetworkView, filter: FilterView };
+const COMPONENTS = { network: NetworkView, filter: FilterView, table: TableView };
 
 /** @param {{loader: import("../state/loader.js").Loader}} props */
 export function App({ loader }) {

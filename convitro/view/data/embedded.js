@@ -7,7 +7,7 @@ import { SourceError } from "./source.js";
 
 const MAPS = ["aggregated", "output", "activated", "pooled"];
 
-/** The same six methods as the server's, over the documents inside the page. */
+/** The same methods as the server's, over the documents inside the page. */
 export class EmbeddedSource {
   /** @param {ParentNode} page where the documents' scripts stand */
   constructor(page) {
@@ -31,6 +31,11 @@ export class EmbeddedSource {
   /** The pictures of this report. */
   pictures() {
     return this.read("pictures");
+  }
+
+  /** Every layer with its sizes and costs. */
+  table() {
+    return this.read("table");
   }
 
   /** The small feature maps of a layer. */

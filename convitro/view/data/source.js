@@ -1,5 +1,5 @@
 /**
- * The only door to the data. Everything the page shows comes through an object with these six methods; the server is one
+ * The only door to the data. Everything the page shows comes through an object with these methods; the server is one
  * such object, a report with the documents inside it can be another.
  */
 
@@ -28,6 +28,11 @@ export class ServerSource {
   /** The pictures to choose from. */
   pictures(signal) {
     return fetchDocument("pictures", {}, signal);
+  }
+
+  /** Every layer with its sizes and costs. */
+  table(signal) {
+    return fetchDocument("table", {}, signal);
   }
 
   /** The small feature maps of a layer. */

@@ -5,6 +5,7 @@ import { DocumentCache } from "../data/cache.js";
 import { SourceError } from "../data/source.js";
 import { settleChoices } from "./actions.js";
 import * as store from "./store.js";
+import { table } from "./table.js";
 
 const PENDING_AFTER_MS = 150;
 const RETRY_MS = 2000;
@@ -87,6 +88,13 @@ export class Loader {
         clearTimeout(slow);
         if (!signal.aborted) store.chainPending.value = false;
       }
+    });
+  }
+
+  /** Load the table of all layers. */
+  loadTable() {
+    return this.newest("table", async (signal) => {
+      table.value = await this.source.table(signal);
     });
   }
 

@@ -6,6 +6,7 @@ import { live, view } from "./store.js";
 export const VIEWS = [
   { id: "network", title: "Network", words: "every layer with its maps, and what leads to what" },
   { id: "filter", title: "Filter", words: "one filter, from its channels to its map" },
+  { id: "table", title: "Table", words: "every layer with its sizes and costs" },
 ];
 
 /** The view that an address without a view opens. */
