@@ -1,6 +1,5 @@
 """The anatomy of a model: what its convolution layers did to one input, part by part, and what they cost."""
 
-from convitro.anatomy.count import Row
 from convitro.anatomy.deconvolution import deconvnet
 from convitro.anatomy.diagnosis import Diagnosis, Finding, LayerState, diagnose
 from convitro.anatomy.dissection import Anatomy, dissect
@@ -11,6 +10,7 @@ from convitro.anatomy.pixel import PixelTrace
 from convitro.anatomy.projection import Projection
 from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
 from convitro.anatomy.receptive.network import receptive_field
+from convitro.anatomy.rows import Row
 from convitro.anatomy.stacks import StackComparison, compare_stacks
 from convitro.anatomy.stages import PoolGeometry
 from convitro.anatomy.strongest import top_patches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,11 +13,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from convitro.anatomy.receptive.call import Function
 from convitro.anatomy.recognise import BATCH_NORMS, bound
+from convitro.anatomy.rows import Row
 from convitro.anatomy.tables import by
 from convitro.geometry import ConvProblem, conv_problem
-
-if TYPE_CHECKING:
-    from convitro.anatomy.count import Row
 
 DOMINATES = 0.5  # the share of all outputs' memory from which one layer is a bottleneck
 REPLACEABLE = {5: "two", 7: "three"}

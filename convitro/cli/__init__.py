@@ -16,9 +16,10 @@ from convitro.bench.command import bench
 from convitro.cli.diagnose import diagnose
 from convitro.cli.explore import explore
 from convitro.cli.manners import plain_errors
+from convitro.cli.report import report
 from convitro.cli.summary import summary
 
-COMMANDS = (explore, summary, diagnose, bench)
+COMMANDS = (explore, summary, diagnose, report, bench)
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -137,7 +137,7 @@ def network_of(session: Session, parameters: Parameters) -> Document:
     """The layers, the picture and the prediction."""
     picture, anatomy = session.anatomy(parameters.text("picture"))
     facts = {"id": picture.id, "name": picture.name}
-    return network_document(session.network, anatomy, facts, session.pixels(picture))
+    return network_document(session.network, anatomy, facts, session.pixels(picture), session.fields)
 
 
 def pictures_of(session: Session, parameters: Parameters) -> Document:

@@ -12,7 +12,7 @@ from threading import Lock
 from PIL import Image
 from torch import Tensor
 
-from convitro.anatomy import Anatomy, dissect
+from convitro.anatomy import Anatomy, ReceptiveFields, dissect, receptive_field
 from convitro.explorer.problems import RequestProblem
 from convitro.pictures import bundled, load_picture, to_input
 from convitro.sources import Network
@@ -110,6 +110,11 @@ class Session:
             while len(self.anatomies) > MAX_ANATOMIES:
                 self.anatomies.popitem(last=False)
             return picture, self.anatomies[picture.id]
+
+    @cached_property
+    def fields(self) -> ReceptiveFields:
+        """What every layer sees of a picture of the network's size."""
+        return receptive_field(self.network.model, self.network.input_size)
 
     def thumbnails(self) -> list[tuple[Picture, Tensor]]:
         """Every picture to choose from, 48 x 48 in colour: (1, 3, 48, 48), 0..1."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from convitro.anatomy import Anatomy, dissect
+from convitro.anatomy import Anatomy, ReceptiveFields, dissect, receptive_field
 from convitro.report.budget import chosen_filters
 from convitro.sources import Network
 from convitro.view import Document, maps_document, network_document, pictures_document
@@ -64,6 +64,11 @@ class PageDocuments:
                     yield f"layer\n{id}\n{layer}", packed(layer_document(anatomy[layer], filters).to_bytes())
 
     @cached_property
+    def fields(self) -> ReceptiveFields:
+        """What every layer sees of a picture."""
+        return receptive_field(self.network.model, self.network.input_size)
+
+    @cached_property
     def channels(self) -> list[dict[str, str]]:
         """For every picture what each layer reads, packed."""
         return [
@@ -73,7 +78,7 @@ class PageDocuments:
 
     def _network(self, anatomy: Anatomy, kept: Filters, facts: Mapping[str, str], pixels: Tensor) -> Document:
         """The overview's document; each layer says which filters are here, where that is not all of them."""
-        document = network_document(self.network, anatomy, facts, pixels)
+        document = network_document(self.network, anatomy, facts, pixels, self.fields)
         layers = [
             layer
             if len(kept[layer["name"]]) == layer["out_channels"]

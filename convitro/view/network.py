@@ -10,17 +10,24 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from convitro.aggregation import Aggregation, aggregations, resolve
-from convitro.anatomy import Anatomy, LayerAnatomy
+from convitro.anatomy import Anatomy, LayerAnatomy, ReceptiveFields
 from convitro.anatomy.stages import PoolGeometry
 from convitro.view.document import Document
 from convitro.view.filters import channels_per_page
+from convitro.view.sight import sight
 from convitro.view.values import byte_array, number, quantise
 
 THUMBNAIL_SIDE = 40
 BEST_CLASSES = 5
 
 
-def network_document(network: Any, anatomy: Anatomy, picture: Mapping[str, Any], pixels: Tensor) -> Document:
+def network_document(
+    network: Any,
+    anatomy: Anatomy,
+    picture: Mapping[str, Any],
+    pixels: Tensor,
+    fields: ReceptiveFields | None = None,
+) -> Document:
     """The whole network on one picture: what the page needs before any layer is opened.
 
     Args:
@@ -28,6 +35,7 @@ def network_document(network: Any, anatomy: Anatomy, picture: Mapping[str, Any],
         anatomy: the network dissected on the picture.
         picture: JSON facts about the picture ("id", "name").
         pixels: the picture as the network's size shows it, 0..1, before any mean is subtracted: (1, C, H, W).
+        fields: what the layers see; None where that is not known.
     """
     layers = list(anatomy.values())
     manifest = {
@@ -35,7 +43,10 @@ def network_document(network: Any, anatomy: Anatomy, picture: Mapping[str, Any],
         "opening_filter": liveliest(layers[0]) if layers else 0,
         "input_size": list(network.input_size),
         "picture": dict(picture),
-        "layers": [layer_manifest(layer, raw=is_raw(layer, anatomy)) for layer in layers],
+        "layers": [
+            {**layer_manifest(layer, raw=is_raw(layer, anatomy)), "receptive": sight(layer, fields)}
+            for layer in layers
+        ],
         "nodes": [[node.name, node.kind, list(node.sources)] for node in anatomy.nodes],
         "aggregations": aggregation_words(layer.aggregation for layer in layers),
         **prediction_manifest(anatomy.output, network.classes),

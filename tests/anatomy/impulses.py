@@ -24,16 +24,19 @@ def positive(model: nn.Module) -> nn.Module:
     return model.double().eval()
 
 
-def really_seen(model: nn.Module, size: tuple[int, int, int], value: float = 1.0) -> Seen:
+def really_seen(
+    model: nn.Module, size: tuple[int, int, int], value: float = 1.0, dtype: torch.dtype = torch.float64
+) -> Seen:
     """By name of each module: (pixels, H, W), whether any channel of that unit depends on that pixel.
 
     Args:
         model: as `positive` makes it, or any if `value` is NaN.
         size: (C, H, W) of the image.
         value: of the one pixel; NaN shows what is read at all, be its weight zero.
+        dtype: of the model; a network of another framework has its layers' own names here.
     """
     channels, height, width = size
-    pixels = torch.zeros(height * width, channels, height, width, dtype=torch.float64)
+    pixels = torch.zeros(height * width, channels, height, width, dtype=dtype)
     for pixel in range(height * width):
         pixels[pixel, :, pixel // width, pixel % width] = value
     seen: Seen = {}
@@ -47,9 +50,12 @@ def really_seen(model: nn.Module, size: tuple[int, int, int], value: float = 1.0
 
         return hook
 
-    handles = [module.register_forward_hook(keep(name)) for name, module in model.named_modules()]
+    handles = [
+        module.register_forward_hook(keep(getattr(module, "own_name", name)))
+        for name, module in model.named_modules()
+    ]
     with torch.no_grad():
-        model(pixels)
+        model(pixels if not hasattr(model, "ports_in") else pixels.permute(0, 2, 3, 1))
     for handle in handles:
         handle.remove()
     return seen

@@ -75,6 +75,12 @@ def written(x: Tensor) -> Tensor:
     return frame
 
 
+def written_over(x: Tensor) -> Tensor:
+    y = x.clone()
+    y[..., 2:] = x[..., :-2]
+    return y
+
+
 def changed_through_a_view(x: Tensor) -> Tensor:
     y = x * 1
     y[..., 4:].mul_(2)
@@ -150,7 +156,13 @@ NETWORKS: dict[str, tuple[nn.Module, bool]] = {
     "shuffled back": (Do(lambda x: F.pixel_shuffle(F.pixel_unshuffle(x[..., :8, :8], 2), 2)), False),
     "picked": (Do(lambda x: x.index_select(3, torch.tensor([4, 4, 0]))), True),
     "repeated": (nn.Sequential(Do(lambda x: x.repeat_interleave(2, 2).repeat(1, 1, 1, 2)), conv(2)), True),
-    "written": (nn.Sequential(conv(3, padding=1), Do(written), conv()), False),
+    "written": (nn.Sequential(conv(3, padding=1), Do(written), conv()), True),
+    "written over": (nn.Sequential(conv(3, padding=1), Do(written_over), conv()), False),
+    "einsum": (
+        Do(lambda x: torch.einsum("bchw,cd,h->bwd", x, x.new_ones(1, 2), x.new_ones(9))[:, None]),
+        True,
+    ),
+    "product of maps": (Do(lambda x: (x.flatten(2).mT @ x.flatten(2))[:, None, :9, :11]), False),
     "softmax over channels": (nn.Sequential(conv(3, 1, 2), nn.GroupNorm(1, 2), conv(1, 2)), True),
     "whole rows": (Do(lambda x: x + x.amax(3, keepdim=True)), True),
     "attention": (Do(attended), True),

@@ -13,7 +13,8 @@ def cancelled_filters(record: LayerRecord, known: frozenset[int] = frozenset()) 
 
     Cancellation is 1 - sum |z| / sum_i sum |m_i| over the partial maps m_i of a filter and their sum z. It is
     never judged against 0: the same partial maps with random signs cancel already, and trained filters cancel
-    less than that. Only filters of at least 8 channels are judged, on the first 8 images.
+    less than that. Only filters of at least 8 channels are judged, on the first 8
+    images, or fewer in a large layer (`sample.CANCELLATION_MACS`), but at least two.
 
     Source: own; for the baseline see `sample.cancelled`.
     """
@@ -39,7 +40,7 @@ def cancelled_filters(record: LayerRecord, known: frozenset[int] = frozenset()) 
                 "images).",
                 "Its channels work against each other: train longer or with more weight decay; see in "
                 "its partial maps which of them undo each other.",
-                pictures=(
+                drawings=(
                     filter_bars(
                         record,
                         "cancellation of each filter",

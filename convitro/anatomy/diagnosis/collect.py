@@ -15,9 +15,9 @@ from convitro.anatomy.diagnosis.sample import (
     CANCELLATION_IMAGES,
     LIKENESS_IMAGES,
     Cancelled,
-    Likeness,
     cancelled,
     likeness,
+    on_grid,
 )
 from convitro.anatomy.diagnosis.tails import Tails, tails_of
 from convitro.anatomy.stages import Activation, Stage
@@ -27,12 +27,12 @@ from convitro.progress import track
 
 @dataclass(frozen=True)
 class Step:
-    """The maps of a layer after one of its stages, in numbers."""
+    """The maps of a layer after one of its stages, in numbers, and some of their pixels."""
 
     stage: Stage | None
     maps: MapStatistics
     tails: Tails
-    likeness: Likeness | None
+    grid: Tensor | None
 
 
 @dataclass
@@ -95,8 +95,8 @@ class Collector(Tracer):
         maps = batched(tensor)
         tails = tails_of(stage) if isinstance(stage, Activation) else Tails()
         filters = traced.convolution.filters
-        alike = likeness(maps[: self.likened], filters, tails.rest) if self.likened else None
-        passage.steps[depth] = Step(stage, measure(maps, filters, tails), tails, alike)
+        grid = on_grid(maps[: self.likened]) if self.likened else None
+        passage.steps[depth] = Step(stage, measure(maps, filters, tails), tails, grid)
 
 
 def batched(maps: Tensor) -> Tensor:
@@ -114,6 +114,7 @@ def record_of(passage: Passage) -> LayerRecord:
     steps, layer, chain = passage.steps, passage.traced.convolution, passage.traced.chain
     place = next((i for i, stage in enumerate(chain.stages) if isinstance(stage, Activation)), None)
     last = steps.get(place + 1) if place is not None else None
+    shown = last or steps[0]
     before = steps[max(depth for depth in steps if depth <= (place if place is not None else 0))]
     return LayerRecord(
         layer=replace(layer, chain=chain),
@@ -121,7 +122,7 @@ def record_of(passage: Passage) -> LayerRecord:
         before=before.maps,
         activated=last.maps if last is not None else None,
         tails=last.tails if last is not None else Tails(),
-        likeness=(last or steps[0]).likeness,
+        likeness=None if shown.grid is None else likeness(shown.grid, layer.filters, shown.tails.rest),
         cancelled=passage.cancelled,
         weight_key=passage.weight_key,
     )

@@ -6,10 +6,9 @@ import math
 
 from torch import Tensor
 
-from convitro.anatomy.diagnosis.finding import Finding, filter_bars, kernels_of
+from convitro.anatomy.diagnosis.finding import Drawing, Finding, filter_bars, kernels_of
 from convitro.anatomy.diagnosis.records import LayerRecord
 from convitro.anatomy.stages import BatchNorm
-from convitro.plots import Display
 
 RARE = 0.05  # share of images
 CONFIDENCE_Z = 1.645  # one-sided, 95 %
@@ -93,7 +92,7 @@ def dead(record: LayerRecord, index: int) -> Finding:
         f"At none of {pixels}; before the activation the highest value is {highest:.3g}. "
         f"{reason(record, index)}",
         f"{PRUNE} {REVIVE}",
-        pictures=pictures(record, index),
+        drawings=drawings(record, index),
     )
 
 
@@ -112,7 +111,7 @@ def rare(record: LayerRecord, index: int, count: int) -> Finding:
         f"It responds in {count:,} of {maps.images:,} images, at {pixels:,} of {maps.pixels:,} pixels, with "
         f"at most {float(maps.highest[index]):.3g}. {reason(record, index)}",
         "Look at the images it responds to; if they have nothing in common, treat it as dead. " + REVIVE,
-        pictures=pictures(record, index),
+        drawings=drawings(record, index),
     )
 
 
@@ -131,7 +130,7 @@ def faint(record: LayerRecord, index: int, strength: float, strengths: Tensor) -
         f"only {strength:.2g} times as much as those of the layer's median filter; its highest value is "
         f"{float(maps.highest[index]):.3g}, the layer's {float(maps.highest.max()):.3g}.",
         "See whether the next layer uses it at all: if not, remove it. " + REVIVE,
-        pictures=(
+        drawings=(
             filter_bars(
                 record,
                 "how much the maps of each filter vary",
@@ -164,7 +163,7 @@ def reason(record: LayerRecord, index: int) -> str:
     return f"The cause is its weights: even without its bias of {bias:.3g} it would rest."
 
 
-def pictures(record: LayerRecord, index: int) -> tuple[Display, ...]:
+def drawings(record: LayerRecord, index: int) -> tuple[Drawing, ...]:
     """In how many images every filter of the layer responds, and the kernels of this one."""
     maps = record.activated
     assert maps is not None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from convitro.anatomy.batches import batches
 from convitro.anatomy.diagnosis.cancelled import cancelled_filters
@@ -64,12 +65,13 @@ def diagnose(model: nn.Module, data: Any, *, held_out: Any = None, batch_size: i
     other = None
     if held_out is not None:
         other = answered(model, batches(held_out, batch_size, caller="diagnose"), "held-out images")
-    findings, unproven = findings_of(records)
+    scores = {name: structure(record.layer.weight.cpu()) for name, record in records.layers.items()}
+    findings, unproven = findings_of(records, scores)
     findings = over_fitting(records.answers, other) + under_fitting(records.answers) + findings
     return Diagnosis(
         type(model).__name__,
         records.images,
-        tuple(state_of(record) for record in records.layers.values()),
+        tuple(state_of(record, scores[record.name]) for record in records.layers.values()),
         tuple(findings),
         None if records.answers is None else records.answers.accuracy,
         None if other is None else other.accuracy,
@@ -77,7 +79,7 @@ def diagnose(model: nn.Module, data: Any, *, held_out: Any = None, batch_size: i
     )
 
 
-def findings_of(records: Records) -> tuple[list[Finding], int]:
+def findings_of(records: Records, scores: Mapping[str, Tensor]) -> tuple[list[Finding], int]:
     """The findings in all layers, and how many filters never responded without that being proof."""
     layers = list(records.layers.values())
     broken = misshapen_layers(layers, records.input_rms)
@@ -88,16 +90,16 @@ def findings_of(records: Records) -> tuple[list[Finding], int]:
         known = frozenset(found.filter for found in dead if found.filter is not None)
         findings += [found for found in broken if found.layer == record.name] + dead
         if record.weight_key not in judged:  # a layer that is used again has the same weights
-            findings += untrained_layer(record) + noisy_filters(record, known)
+            findings += untrained_layer(record) + noisy_filters(record, scores[record.name], known)
             findings += redundant_filters(record, known)
         judged.add(record.weight_key)
         findings += saturated_filters(record) + cancelled_filters(record, known) + outsized_filters(record)
     return findings, unproven
 
 
-def state_of(record: LayerRecord) -> LayerState:
+def state_of(record: LayerRecord, scores: Tensor) -> LayerState:
     """A layer in the numbers of the table."""
-    maps, weight, sums = record.passed_on, record.layer.weight.cpu(), record.cancelled
+    maps, sums = record.passed_on, record.cancelled
     resting = record.activated is not None and record.tails.rest is not None
     variance = (maps.square / maps.pixels + (maps.mean - maps.mean.mean()).square()).mean()
     return LayerState(
@@ -107,7 +109,7 @@ def state_of(record: LayerRecord) -> LayerState:
         float(maps.mean.mean()),
         float(variance.sqrt()),
         float(maps.active_pixels.double().mean() / maps.pixels) if resting else None,
-        float(structure(weight).median()) if max(weight.shape[-2:]) > 1 else None,
+        float(scores.median()) if max(record.layer.problem.kernel_size) > 1 else None,
         None if sums is None else float(sums.cancellation.mean()),
         None if sums is None else float(sums.baseline.mean()),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -15,6 +16,7 @@ from convitro.plots import Bars, Display, kernel_matrix
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Drawing = Callable[[], Display]
 NETWORK = "network"  # where a finding that concerns no single layer stands
 
 
@@ -33,7 +35,7 @@ class Finding:
         evidence: what was seen, in words.
         advice: what to try.
         partner: the filter that a redundant one equals.
-        pictures: the evidence as pictures, the most telling one first.
+        drawings: what makes the pictures, when somebody looks at them.
     """
 
     kind: str
@@ -45,12 +47,17 @@ class Finding:
     evidence: str
     advice: str
     partner: int | None = None
-    pictures: tuple[Display, ...] = field(default=())
+    drawings: tuple[Drawing, ...] = field(default=())
 
     @property
     def where(self) -> str:
         """ "conv1, filter 3", or the layer alone."""
         return self.layer if self.filter is None else f"{self.layer}, filter {self.filter}"
+
+    @cached_property
+    def pictures(self) -> tuple[Display, ...]:
+        """The evidence as pictures, the most telling one first."""
+        return tuple(drawing() for drawing in self.drawings)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the most telling picture; `.pictures` has all.
@@ -83,10 +90,10 @@ class Finding:
     __repr__ = __str__
 
 
-def kernels_of(record: LayerRecord, filters: tuple[int, ...]) -> Display:
+def kernels_of(record: LayerRecord, filters: tuple[int, ...]) -> Drawing:
     """The kernels of some filters of a layer."""
     layer = record.layer
-    return kernel_matrix(
+    return lambda: kernel_matrix(
         layer.weight[list(filters)].float().cpu(),
         f"kernels of {record.name}",
         row_labels=[str(index) for index in filters],
@@ -101,15 +108,14 @@ def filter_bars(
     found: tuple[int, ...],
     marks: Mapping[str, float],
     unit: str,
-) -> Display:
+) -> Drawing:
     """A number of every filter of a layer, those found in colour, with the limit across."""
-    told = ", ".join(f"filter {index} with {float(values[index]):.3g}" for index in found)
-    return Bars(
+    return lambda: Bars(
         f"{record.name}: {what}",
         values.float(),
         strong=frozenset(found),
         marks=marks,
         x_label="filter",
         y_label=unit,
-        notes=(f"found: {told}",),
+        notes=("found: " + ", ".join(f"filter {index} with {float(values[index]):.3g}" for index in found),),
     )

@@ -44,8 +44,8 @@ def over_fitting(data: Answers | None, held_out: Answers | None) -> list[Finding
             f"{data.loss / data.images:.3g} to {held_out.loss / held_out.images:.3g}.",
             "More images or more augmentation, weight decay or dropout, fewer filters, or stop training "
             "earlier. Look for noisy filters: a network that over-fits often shows some.",
-            pictures=(
-                Bars(
+            drawings=(
+                lambda: Bars(
                     "accuracy",
                     torch.tensor([data.accuracy, held_out.accuracy]),
                     ("data", "held out"),
@@ -87,8 +87,8 @@ def under_fitting(data: Answers | None) -> list[Finding]:
             f"loss is {loss:.3g}{worse}.",
             "First make sure that the data are scaled and the classes ordered as in training. Then: train "
             "longer, a higher learning rate, less weight decay, more filters or layers.",
-            pictures=(
-                Bars(
+            drawings=(
+                lambda: Bars(
                     "accuracy",
                     torch.tensor([data.accuracy, data.guess]),
                     ("network", "guessing"),

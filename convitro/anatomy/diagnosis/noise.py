@@ -45,7 +45,7 @@ def smoothness(weight: Float[Tensor, "C_out C KH KW"]) -> Excess:
 
     Source: own; by the theorem of Wiener and Khinchin.
     """
-    weight = weight.double()
+    weight = scaled(weight)
     across = weight[..., 1:] * weight[..., :-1]
     down = weight[..., 1:, :] * weight[..., :-1, :]
     total = across.flatten(1).sum(1) + down.flatten(1).sum(1)
@@ -58,18 +58,36 @@ def sharing(rows: Float[Tensor, "*batch A B"]) -> Excess:
     The sum over all pairs of rows of (their inner product)^2, less what random signs would give. With random
     signs its mean is 0, and its variance sum over pairs of 4 * sum over p < q of (a_p b_p a_q b_q)^2.
 
-    Source: own; the sum is (|M M^T|^2 - sum |row|^4) / 2 without its expected part.
+    Source: own. The sum over a < b of (a . b)^2 is (|M M^T|^2 - sum |a|^4) / 2, and what signs leave is
+        summed by columns, so that one product of matrices is enough for each part.
     """
-    rows = rows.double()
+    rows = scaled(rows)
     if rows.shape[-2] > rows.shape[-1]:  # rows and columns give the same sum; the fewer are quicker
         rows = rows.transpose(-1, -2)
     squares = rows.square()
-    inner, chance = rows @ rows.transpose(-1, -2), squares @ squares.transpose(-1, -2)
-    same = squares.square() @ squares.square().transpose(-1, -2)
-    pairs = torch.ones(inner.shape[-2:], dtype=torch.bool, device=rows.device).triu(1)
-    total = ((inner.square() - chance) * pairs).sum((-1, -2))
-    variance = (2 * (chance.square() - same) * pairs).sum((-1, -2))
-    return Excess(total, variance.clamp_min(0).sqrt())
+    met = over_pairs(rows @ rows.transpose(-1, -2))
+    by_chance = alike(squares)
+    variance = 2 * (over_pairs(squares @ squares.transpose(-1, -2)) - alike(squares.square()))
+    return Excess(met - by_chance, variance.clamp_min(0).sqrt())
+
+
+def scaled(weight: Tensor) -> Tensor:
+    """The weights with a largest absolute value of 1: no score depends on it, and no power overflows."""
+    weight = weight if weight.dtype == torch.float64 else weight.float()
+    largest = weight.abs().max()
+    return weight / largest if largest > 0 else weight
+
+
+def over_pairs(products: Float[Tensor, "*batch A A"]) -> Float[Tensor, "*batch"]:
+    """The sum over all pairs of rows of the square of their product."""
+    every = torch.linalg.matrix_norm(products).double().square()
+    return (every - products.diagonal(dim1=-2, dim2=-1).double().square().sum(-1)) / 2
+
+
+def alike(squares: Float[Tensor, "*batch A P"]) -> Float[Tensor, "*batch"]:
+    """The sum over all pairs of rows of their inner product, from the sums of the columns."""
+    columns = squares.double().sum(-2).square().sum(-1)
+    return (columns - squares.double().square().sum((-1, -2))) / 2
 
 
 def resemblance(weight: Float[Tensor, "C_out C KH KW"]) -> Excess:
@@ -81,7 +99,7 @@ def resemblance(weight: Float[Tensor, "C_out C KH KW"]) -> Excess:
 
     Source: own.
     """
-    kernels = weight.flatten(2).double()  # (C_out, C, P)
+    kernels = scaled(weight.flatten(2))  # (C_out, C, P)
     squares = kernels.square()
     own, own_squares = kernels.transpose(1, 2) @ kernels, squares.transpose(1, 2) @ squares  # (C_out, P, P)
     others = own.sum(0) - own
@@ -100,7 +118,7 @@ def structure(weight: Float[Tensor, "C_out C KH KW"]) -> Float[Tensor, " C_out"]
     return torch.stack(scores).amax(0)
 
 
-def noisy_filters(record: LayerRecord, known: frozenset[int] = frozenset()) -> list[Finding]:
+def noisy_filters(record: LayerRecord, scores: Tensor, known: frozenset[int] = frozenset()) -> list[Finding]:
     """Filters that look like noise in a layer whose other filters do not.
 
     Null hypothesis: every weight has a random sign, as after any usual initialisation. A filter looks like
@@ -113,7 +131,6 @@ def noisy_filters(record: LayerRecord, known: frozenset[int] = frozenset()) -> l
     weight = record.layer.weight
     if max(weight.shape[-2:]) < 3:
         return []
-    scores = structure(weight.cpu())
     if float(scores.median()) < CLEAR:
         return []
     found = []
@@ -138,7 +155,7 @@ def noisy(record: LayerRecord, index: int, scores: Tensor) -> Finding:
         f"median filter has {float(scores.median()):.1f}.",
         "It has not learned, or has learned noise: train longer, with more weight decay, more data or more "
         "augmentation, or with fewer filters.",
-        pictures=(
+        drawings=(
             kernels_of(record, (index, neighbour)),
             filter_bars(
                 record,
@@ -186,9 +203,9 @@ def untrained_layer(record: LayerRecord) -> list[Finding]:
             f"filters {scores[2]:.1f}.",
             "A sign of under-fitting. Check that its parameters are in the optimiser and get gradients, that "
             "the weights were loaded, and that the learning rate is not too small; then train longer.",
-            pictures=(
+            drawings=(
                 kernels_of(record, tuple(range(min(8, weight.shape[0])))),
-                Bars(
+                lambda: Bars(
                     f"{record.name}: how far the layer is from random weights",
                     torch.tensor(scores),
                     ("within kernels", "among kernels", "among filters"),

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from convitro.anatomy.diagnosis.finding import Finding, filter_bars, kernels_of
 from convitro.anatomy.diagnosis.records import LayerRecord
-from convitro.plots import Display
 
 SAME_WEIGHTS = 0.95  # cosine; the most alike of healthy trained layers have 0.79
 SAME_MAPS = 0.98  # correlation; they have 0.94
@@ -43,18 +42,21 @@ def redundant_filters(record: LayerRecord, known: frozenset[int] = frozenset()) 
 def cosines(record: LayerRecord) -> Tensor:
     """(C_out, C_out) cosines of the filters' weights; 0 between groups, and where they are too few."""
     layer = record.layer
-    weights = layer.weight.flatten(1).double().cpu()
+    weights = layer.weight.flatten(1).float().cpu()
     if weights.shape[1] < FEWEST_WEIGHTS:
-        return torch.zeros(layer.filters, layer.filters, dtype=torch.float64)
+        return torch.zeros(layer.filters, layer.filters)
     weights = torch.nn.functional.normalize(weights, dim=1)
+    products = weights @ weights.T
+    if layer.problem.groups == 1:
+        return products
     group = torch.arange(layer.filters) // (layer.filters // layer.problem.groups)
-    return (weights @ weights.T) * (group[:, None] == group)
+    return products * (group[:, None] == group)
 
 
 def correlations(record: LayerRecord) -> Tensor:
     """(C_out, C_out) correlations of the filters' maps; 0 where they hardly respond."""
     if record.likeness is None or not record.comparable:
-        return torch.zeros(record.layer.filters, record.layer.filters, dtype=torch.float64)
+        return torch.zeros(record.layer.filters, record.layer.filters)
     telling = record.likeness.active >= FEWEST_ACTIVE
     return torch.nan_to_num(record.likeness.correlation()) * (telling[:, None] & telling)
 
@@ -82,26 +84,21 @@ def redundant(record: LayerRecord, index: int, partner: int, alike: Tensor, maps
         "Merge it into the other: remove it and add its outgoing weights, times the ratio of sizes, to the "
         "other's. If there are many, the layer has more filters than it needs.",
         partner,
-        pictures(record, index, partner, alike if by_weights else maps, by_weights),
-    )
-
-
-def pictures(
-    record: LayerRecord, index: int, partner: int, table: Tensor, by_weights: bool
-) -> tuple[Display, ...]:
-    """The kernels of both, and how much every filter is like its likest."""
-    others = table.clone().fill_diagonal_(-1)
-    return (
-        kernels_of(record, (partner, index)),
-        filter_bars(
-            record,
-            "how much each filter is like the one most like it",
-            others.amax(1),
-            (
-                index,
-                partner,
+        (
+            kernels_of(record, (partner, index)),
+            filter_bars(
+                record,
+                "how much each filter is like the one most like it",
+                likest(alike if by_weights else maps),
+                (index, partner),
+                {"redundant": SAME_WEIGHTS if by_weights else SAME_MAPS},
+                "cosine of weights" if by_weights else "correlation of maps",
             ),
-            {"redundant": SAME_WEIGHTS if by_weights else SAME_MAPS},
-            "cosine of weights" if by_weights else "correlation of maps",
         ),
     )
+
+
+def likest(table: Tensor) -> Tensor:
+    """For every filter, how much it is like the one most like it."""
+    others = torch.eye(len(table), dtype=torch.bool)
+    return table.masked_fill(others, -1).amax(1)

@@ -14,7 +14,8 @@ from convitro.anatomy.convolution import Convolution
 
 LIKENESS_IMAGES = 256  # of each data set, the first so many
 LIKENESS_PIXELS = 36  # of each map, on an even grid
-CANCELLATION_IMAGES = 8
+CANCELLATION_IMAGES = 8  # fewer where they would need more than
+CANCELLATION_MACS = 4e8  # multiply-accumulates in a layer
 FEWEST_CHANNELS = 8  # a sum of fewer is no normal distribution: what random signs leave of it is not known
 
 
@@ -24,43 +25,52 @@ class Likeness:
 
     Args:
         count: how many pixels of each filter were taken.
-        total: their sum, filter by filter.
-        products: the sum of the products of every two filters at the same pixel.
-        active: how many of a filter's pixels differ from its lowest value.
+        mean: their mean, filter by filter.
+        products: the sum of the products of every two filters' deviations from it at the same pixel.
+        active: how many of a filter's pixels differ from its resting value.
     """
 
     count: int
-    total: Float[Tensor, " C"]
+    mean: Float[Tensor, " C"]
     products: Float[Tensor, "C C"]
     active: Float[Tensor, " C"]
 
     def merge(self, other: Likeness) -> Likeness:
-        """The sums over both sets of images."""
+        """The sums over both sets of images, by the rule of `MapStatistics.merge`."""
+        total, step = self.count + other.count, other.mean - self.mean
         return Likeness(
-            self.count + other.count,
-            self.total + other.total,
-            self.products + other.products,
+            total,
+            self.mean + step * (other.count / total),
+            self.products + other.products + torch.outer(step, step) * (self.count * other.count / total),
             self.active + other.active,
         )
 
     def correlation(self) -> Float[Tensor, "C C"]:
         """Pearson's correlation of every two filters; 0 where a filter is constant."""
-        mean = self.total / self.count
-        covariance = self.products / self.count - mean[:, None] * mean
-        variance = covariance.diagonal()
-        known = variance > 1e-10 * (self.products.diagonal() / self.count)
-        scale = torch.where(known, variance, torch.inf).rsqrt()
-        return (covariance * scale[:, None] * scale).clamp(-1, 1)
+        squares = self.products.diagonal()
+        known = squares > 1e-10 * self.count * self.mean.square()
+        scale = torch.where(known, squares, torch.inf).rsqrt()
+        return (self.products * scale[:, None] * scale).clamp(-1, 1)
 
 
-def likeness(maps: Tensor, filters: int, rest: float | None) -> Likeness:
-    """The sums of some pixels of maps (N, C, H, W), the same in every map of a size."""
+def on_grid(maps: Tensor) -> Tensor:
+    """Some pixels of maps (N, C, H, W), the same in every map of a size."""
     side = math.isqrt(LIKENESS_PIXELS)
     rows, columns = (spread_out(size, side).to(maps.device) for size in maps.shape[-2:])
-    grid = maps.detach()[:, :, rows[:, None], columns].double().cpu()
-    values = grid.reshape(maps.shape[0], filters, -1).transpose(0, 1).reshape(filters, -1)  # (C, N * pixels)
-    active = values != rest if rest is not None else torch.ones_like(values)
-    return Likeness(values.shape[1], values.sum(1), values @ values.T, active.double().sum(1))
+    return maps.detach()[:, :, rows[:, None], columns].cpu()
+
+
+def likeness(grid: Tensor, filters: int, rest: float | None) -> Likeness:
+    """The sums of the pixels that `on_grid` has taken."""
+    values = grid.float() if grid.dtype != torch.float64 else grid
+    values = (
+        values.reshape(grid.shape[0], filters, -1).transpose(0, 1).reshape(filters, -1)
+    )  # (C, N * pixels)
+    active = (values != rest).sum(1) if rest is not None else torch.full((filters,), values.shape[1])
+    mean = values.mean(1, keepdim=True)
+    apart = values - mean
+    products = apart @ apart.T
+    return Likeness(values.shape[1], mean.squeeze(1).double(), products.double(), active.double())
 
 
 def spread_out(size: int, count: int) -> Tensor:
@@ -118,13 +128,14 @@ def cancelled(layer: Convolution, output: Tensor, images: int) -> Cancelled | No
     Args:
         layer: the convolution with its input.
         output: what the model got from it, bias included (N, C_out, H_out, W_out).
-        images: how many to ask at most.
+        images: how many to ask at most; of a large layer fewer are asked, but two.
 
     Source: own.
     """
     asks = type(layer.aggregation) is Sum and layer.problem.channels_per_filter >= FEWEST_CHANNELS
     if not asks or not images or not layer.input.is_floating_point():
         return None
+    images = min(images, max(2, int(CANCELLATION_MACS // max(layer.macs // len(layer.input), 1))))
     input, weight = layer.input[:images].float(), layer.weight.float()
     summed = output[:images].detach().float()
     if layer.bias is not None:

@@ -35,7 +35,7 @@ def saturated_filters(record: LayerRecord) -> list[Finding]:
             f"{float(record.before.deviation[index]):.3g}.",
             "Normalise before the activation (BatchNorm), start from smaller weights (Glorot's), scale the "
             "input, or use an activation without an end.",
-            pictures=(
+            drawings=(
                 filter_bars(
                     record,
                     "share of saturated pixels",

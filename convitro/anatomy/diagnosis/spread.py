@@ -56,8 +56,8 @@ def not_finite(record: LayerRecord, broken: int) -> Finding:
         f"{broken:,} values in {maps.images:,} images are infinite or NaN. {cause}",
         "Look for the step at which training diverged: lower learning rate, clipped gradients, float32 in "
         "place of float16. Later layers only pass it on.",
-        pictures=(
-            Bars(
+        drawings=(
+            lambda: Bars(
                 f"{record.name}: values that are infinite or NaN",
                 maps.infinite_pixels.float(),
                 x_label="filter",
@@ -83,8 +83,8 @@ def misshapen(
         f"square); its weights, times the square root of their number per filter, are {gain(record):.2g}.",
         "Initialise after He (2015): weights of standard deviation sqrt(2 / fan_in); or add BatchNorm. Check "
         "that the data are scaled as in training.",
-        pictures=(
-            Bars(
+        drawings=(
+            lambda: Bars(
                 "size of what each layer passes on, against the input's",
                 ratios.clamp_min(1e-30).log10(),
                 tuple(other.name for other in records),
@@ -125,7 +125,7 @@ def outsized_filters(record: LayerRecord) -> list[Finding]:
             f"weights are {weight_ratio(record, index):.3g} times as large.",
             "It drowns the others where channels are summed, and makes rounding to 8 bits coarse: weight "
             "decay, BatchNorm, or a limit on the norm of a filter keep it in line.",
-            pictures=(
+            drawings=(
                 filter_bars(
                     record,
                     "how much the maps of each filter vary",

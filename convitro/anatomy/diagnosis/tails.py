@@ -37,11 +37,12 @@ class Tails:
     end_margin: float = 0.0
 
     def active(self, values: Tensor) -> Tensor:
-        """Which values differ from the resting value."""
+        """1 where a value differs from the resting value, else 0."""
         assert self.rest is not None
-        if self.rest_margin == 0:
-            return values != self.rest
-        return (values - self.rest).abs() > self.rest_margin
+        apart = values - self.rest if self.rest else values
+        if self.rest_margin == 0:  # signs are several times faster than comparing, which is not vectorised
+            return apart.sign().abs_().nan_to_num_(1.0)
+        return (apart.abs() > self.rest_margin).to(values.dtype)
 
     def saturated(self, values: Tensor) -> Tensor:
         """Which values lie at an end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -80,19 +80,21 @@ class ReceptiveField:
     @classmethod
     def of(cls, name: str, kind: str, layout: Layout, image_size: Pair) -> ReceptiveField:
         """The field of a layer whose output has this layout; units are counted as its dimensions stand."""
-        for tag in (ROWS, COLUMNS):
-            at = layout.dim_of(tag)
-            layout = layout if at is None else layout.fused(at)
-        rank = len(layout.dims)
-        found = [layout.dim_of(ROWS), layout.dim_of(COLUMNS)]
-        places = zip(found, (rank - 2, rank - 1), strict=True)
-        y, x = sorted(spare if at is None else at for at, spare in places)
+        layout = layout.single(ROWS).single(COLUMNS)
+        found = [layout.place_of(ROWS), layout.place_of(COLUMNS)]
+        spare = spare_dims(found, len(layout.dims))
+        lengths = [
+            layout.shape[other] if at is None else layout.dims[at[0]][at[1]][0]
+            for at, other in zip(found, spare, strict=True)
+        ]
+        places = [at or (other, 0) for at, other in zip(found, spare, strict=True)]
+        turned = places[0] > places[1]
         rows, columns = layout.rows, layout.columns
         laws = rows.law, columns.law
         return cls(
             name=name,
             kind=kind,
-            map_size=(layout.shape[y], layout.shape[x]),
+            map_size=(lengths[turned], lengths[not turned]),
             image_size=image_size,
             size=(longest(rows), longest(columns)),
             stride=(stride_of(laws[0]), stride_of(laws[1])),
@@ -100,7 +102,7 @@ class ReceptiveField:
             whole=all(law is not None and law.whole for law in laws),
             loose=layout.loose,
             _reaches=(rows, columns),
-            _turned=found == [x, y] or found in ([x, None], [None, y]),
+            _turned=turned,
         )
 
     @property
@@ -181,6 +183,15 @@ class ReceptiveField:
         return f"{self.name}: size {short(self.size)}, stride {short(self.stride)}, start {short(self.start)}"
 
     __repr__ = __str__
+
+
+def spare_dims(found: Sequence[Pair | None], rank: int) -> Pair:
+    """Where rows and columns would stand that stand nowhere: in the last two dimensions, beside the other."""
+    rows, columns = found
+    return (
+        rank - 1 if columns is not None and columns[0] == rank - 2 else rank - 2,
+        rank - 2 if rows is not None and rows[0] == rank - 1 else rank - 1,
+    )
 
 
 def longest(reach: Reach) -> int:

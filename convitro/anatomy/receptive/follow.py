@@ -101,6 +101,9 @@ class Follower:
         layouts: Sequence[Layout | None] = [None] * len(made)
         if call.layouts:
             layouts = self._worked_out(call, made)
+        elif self.left_torch and not leaves and self._any is not None:  # perhaps filled with what left
+            reason = f"a tensor made after values had left PyTorch ({self.left_torch})"
+            layouts = [whole([self._any], tensor.shape, reason) for tensor in made]
         for tensor, layout in zip(made, layouts, strict=True):
             self._put(tensor, layout)
         known = {id(tensor) for tensor in made}

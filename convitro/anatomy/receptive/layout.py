@@ -50,6 +50,21 @@ class Layout:
         """The dimension in which a tag stands."""
         return next((at for at, dim in enumerate(self.dims) if any(part[1] == tag for part in dim)), None)
 
+    def place_of(self, tag: str) -> tuple[int, int] | None:
+        """The dimension in which a tag stands, and which of its parts it is."""
+        for at, dim in enumerate(self.dims):
+            for index, part in enumerate(dim):
+                if part[1] == tag:
+                    return at, index
+        return None
+
+    def single(self, tag: str) -> Layout:
+        """The same with a tag as the only part of its dimension, where it can be."""
+        at = self.dim_of(tag)
+        parts = () if at is None else coalesced(self.dims[at])
+        alone = len([part for part in parts if part[1] in TAGS]) == 1 and parts[0][1] == tag
+        return self.fused(at) if at is not None and alone else self
+
     def with_reach(self, tag: str, reach: Reach, dims: Iterable[Dim]) -> Layout:
         """The same with another reach and other dimensions."""
         rows, columns = (reach, self.columns) if tag == ROWS else (self.rows, reach)

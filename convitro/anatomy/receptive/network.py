@@ -48,20 +48,28 @@ class FieldObserver(Observer):
 
     Args:
         model: what will run.
-        layout: "NCHW" or "NHWC": how the model takes its images.
+        dims: in which dimensions of its input rows and columns stand.
     """
 
-    def __init__(self, model: nn.Module, layout: str) -> None:
+    def __init__(self, model: nn.Module, dims: tuple[int, int]) -> None:
         super().__init__(model)
         self.fields: list[ReceptiveField] = []
         self.follower = Follower()
         self.image_size = (0, 0)
-        self._dims = IMAGES[layout]
+        self._dims = dims
         self._calls: Counter[str] = Counter()
+        self._step_of: nn.Module | None = None  # in which the last field was found
 
     def started(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.follower = following(self)
         self.image_size = start_all(self.follower, (args, kwargs), self._dims)
+
+    def left(self, module: nn.Module, output: Any) -> None:
+        """A step of another framework may cut what its convolution made: its own output counts."""
+        if isinstance(module, Step) and isinstance(output, Tensor) and self._step_of is module:
+            layout, field = self.follower.of(output), self.fields[-1]
+            if layout is not None:
+                self.fields[-1] = ReceptiveField.of(field.name, field.kind, layout, self.image_size)
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -77,6 +85,7 @@ class FieldObserver(Observer):
                 name = self._numbered(path if path and own else f"{path}.{kind}".lstrip("."))
                 shown = kind_of(module) if own else kind
                 self.fields.append(ReceptiveField.of(name, shown, layout, self.image_size))
+                self._step_of = module
         return result
 
     def _numbered(self, name: str) -> str:
@@ -115,7 +124,7 @@ def receptive_field(
     model: nn.Module,
     input_size: int | Sequence[Any] | None = None,
     *,
-    layout: str = "NCHW",
+    layout: str | None = None,
     mode: str = "eval",
 ) -> ReceptiveFields:
     """Which pixels each unit of a network can see, for every convolution and pooling.
@@ -134,7 +143,8 @@ def receptive_field(
         input_size: (C, H, W) or (N, C, H, W); (H, W) or one number where the first convolution says how many
             channels there are; a list of sizes for several inputs, of which those with four dimensions are
             images of one size. None for a network that knows its own.
-        layout: "NCHW", or "NHWC" for a model that takes its images so.
+        layout: "NCHW" or "NHWC": how the model takes its images; None for channels first, or, if it is a live
+            Keras model, for its own order.
         mode: run in "eval" or "train" mode, or in the "same" mode in which the model is. In training a batch
             normalisation sees the whole map, and so does everything after it.
 
@@ -169,19 +179,20 @@ def receptive_field(
         (Box(top=0, left=0, bottom=6, right=6), Box(top=-2, left=-2, bottom=6, right=6))
     """
     model = check_model(model, "receptive_field")
-    check_choice(layout, tuple(IMAGES), "receptive_field: unknown layout.")
+    if layout is not None:
+        check_choice(layout, tuple(IMAGES), "receptive_field: unknown layout.")
     check_choice(mode, ("same", "eval", "train"), "receptive_field: unknown mode.")
-    input = zeros(model, full_size(model, input_size, layout), caller="receptive_field")
-    observer = FieldObserver(model, layout)
+    dims = image_dims(model) if layout is None else IMAGES[layout]
+    input = zeros(model, full_size(model, input_size, dims), caller="receptive_field")
+    observer = FieldObserver(model, dims)
     try:
         observer.run(input, mode)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         if isinstance(error, UnsupportedError):
             raise
         raise size_error("receptive_field", input, error) from error
-    return ReceptiveFields(
-        type(model).__name__, observer.image_size, tuple(observer.fields), warnings_of(observer.follower)
-    )
+    name = str(getattr(model, "own_name", type(model).__name__))
+    return ReceptiveFields(name, observer.image_size, tuple(observer.fields), warnings_of(observer.follower))
 
 
 def warnings_of(follower: Follower) -> tuple[str, ...]:
@@ -194,23 +205,48 @@ def warnings_of(follower: Follower) -> tuple[str, ...]:
     return tuple(found)
 
 
-def full_size(model: nn.Module, input_size: Any, layout: str) -> Sequence[Any]:
-    """The size of an image with its channels, which the first convolution knows.
+def image_dims(model: nn.Module) -> tuple[int, int]:
+    """In which dimensions of its input a model has rows and columns; a live Keras model has its own order."""
+    ports = getattr(model, "ports_in", ())
+    turn = ports[0].turn if ports else None
+    return (turn[2], turn[3]) if turn is not None and len(turn) == 4 else IMAGES["NCHW"]
+
+
+def own_size(model: nn.Module) -> tuple[int | None, ...] | None:
+    """(C, H, W) of what a network says that it takes; None for what may be anything."""
+    ports = getattr(model, "ports_in", ())
+    if ports and len(ports[0].shape) == 4:
+        return tuple(ports[0].shape[at] for at in (ports[0].turn or range(4))[1:])
+    return getattr(model, "input_size", None)
+
+
+def takes(model: nn.Module, size: Sequence[int]) -> bool:
+    """Whether a network of another framework takes images of a size; those of torch do not say."""
+    ports = getattr(model, "ports_in", ())
+    wanted = ports[0].shape[1:] if ports else size
+    return all(goal in (None, given) for goal, given in zip(wanted, size, strict=False))
+
+
+def full_size(model: nn.Module, input_size: Any, dims: tuple[int, int]) -> Sequence[Any]:
+    """The size of an image with its channels, which the model or its first convolution knows.
 
     Raises:
         ArgumentError: no size, or none without a convolution that says how many channels there are.
     """
-    if input_size is None:
-        input_size = getattr(model, "input_size", None)
+    own, last = own_size(model), dims == IMAGES["NHWC"]
+    if input_size is None and own is not None:
+        input_size = (*own[1:], own[0]) if last else own
     if isinstance(input_size, int):
         input_size = (input_size, input_size)
     plain = isinstance(input_size, Sequence) and all(isinstance(n, int) for n in input_size)
     if plain and len(input_size) == 2:
         conv = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
-        own = getattr(model, "input_size", None)
         channels = conv.in_channels if conv is not None else own[0] if own else None
         if channels is not None:
-            input_size = (channels, *input_size) if layout == "NCHW" else (*input_size, channels)
+            input_size = (*input_size, channels) if last else (channels, *input_size)
+    elif last and plain and len(input_size) == 3 and not takes(model, input_size):
+        channels_last = (*input_size[1:], input_size[0])
+        input_size = channels_last if takes(model, channels_last) else input_size
     several = isinstance(input_size, Sequence) and not plain
     if not several and (not plain or len(input_size) not in (3, 4)):
         raise ArgumentError(

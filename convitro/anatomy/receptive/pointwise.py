@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convitro.anatomy.receptive.call import Call, Function, Rule, getters, spellings
-from convitro.anatomy.receptive.layout import TAGS, Layout, has_tags, united, whole
+from convitro.anatomy.receptive.layout import COLUMNS, ROWS, TAGS, Layout, has_tags, united, whole
 from convitro.anatomy.recognise import ACTIVATION_NAMES, BATCH_NORMS
 
 POINTWISE = """
@@ -167,7 +167,35 @@ def matmul(call: Call) -> Layout | None:
         return mixing(one, call)
     if two is not None and one is None and first.ndim >= 2 and len(two.dims) == rank:
         return two.mapped(-2, call.shape[-2])
-    return whole(call.every(), call.shape)
+    reason = "a product of two maps" if any(has_places(layout) for layout in call.every()) else ""
+    return whole(call.every(), call.shape, reason)
+
+
+def has_places(layout: Layout) -> bool:
+    """Whether not all elements see the same."""
+    return layout.dim_of(ROWS) is not None or layout.dim_of(COLUMNS) is not None
+
+
+def einsum(call: Call) -> Layout | None:
+    """With one tensor of the image: what is summed over is mixed, the rest keeps its place."""
+    equation, *operands = call.args
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = list(operands[0])
+    sides = equation.replace(" ", "").split("->")
+    tracked = [at for at, operand in enumerate(operands) if call.of(operand) is not None]
+    if len(tracked) != 1 or len(sides) != 2 or "." in equation:
+        return whole(call.every(), call.shape, "einsum of several maps")
+    letters, layout = sides[0].split(",")[tracked[0]], call.every()[0]
+    gone = [at for at, letter in enumerate(letters) if letter not in sides[1]]
+    mixes_channels = bool(gone) and not any(has_tags(layout.dims[at]) for at in gone)
+    layout = layout.mixed(gone).without(gone)
+    kept = [letter for letter in letters if letter in sides[1]]
+    for letter in sides[1]:
+        if letter not in kept:
+            layout = layout.inserted(len(kept), call.shape[sides[1].index(letter)])
+            kept.append(letter)
+    layout = layout.permuted([kept.index(letter) for letter in sides[1]])
+    return replace(layout, mottled=layout.mottled and not mixes_channels)
 
 
 def everything(call: Call) -> Layout | None:
@@ -199,4 +227,5 @@ def rules() -> dict[Function, Rule]:
     ):
         found |= dict.fromkeys(spellings(names), rule)
     found |= dict.fromkeys((*BATCH_NORMS, torch.ops.aten.batch_norm), batch_norm)
+    found[torch.einsum] = einsum
     return found | dict.fromkeys(getters("data", "real", "imag"), same)

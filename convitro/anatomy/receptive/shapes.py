@@ -220,13 +220,30 @@ def part_of(layout: Layout, dim: int) -> Layout:
 
 
 def setitem(call: Call) -> Layout | None:
-    """Where something else is written, both may be seen; exact if nothing of the image stood there before."""
-    target, _, value = call.args
+    """Something is written into a part of a tensor; exact where nothing of the image stood there before."""
+    target, index, value = call.args
     own, other = call.of(target), call.of(value)
     if other is None:
         return None if own is None else own.loosened("values that were written over")
-    seen = whole([other], target.shape, "values that were written into a tensor")
-    return seen if own is None else own.joined(seen)
+    seen = written(other, target.shape, index if isinstance(index, tuple) else (index,))
+    return seen if own is None else own.joined(seen).loosened("values that were written over")
+
+
+def written(layout: Layout, shape: Sequence[int], items: tuple[Index, ...]) -> Layout:
+    """A layout at its place in a larger tensor, if that is a block of neighbours."""
+    simple = all((type(item) is slice and item.step in (None, 1)) or item is ... for item in items)
+    if simple:
+        missing = len(shape) - sum(item is not ... for item in items)
+        at_dots = next((at for at, item in enumerate(items) if item is ...), len(items))
+        items = (*items[:at_dots], *[slice(None)] * missing, *items[at_dots + 1 :])
+        ends = [item.indices(length)[:2] for item, length in zip(items, shape, strict=True)]
+        if layout.shape == tuple(stop - start for start, stop in ends):
+            for at, (start, stop) in enumerate(ends):
+                if (start, stop) != (0, shape[at]):
+                    around = padded(stop - start, start, shape[at] - stop, "constant")
+                    layout = layout.through(at, around, shape[at])
+            return layout
+    return whole([layout], shape, "values that were written into a tensor")
 
 
 def concatenated(call: Call) -> Layout | None:

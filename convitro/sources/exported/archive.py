@@ -33,6 +33,7 @@ DTYPES: dict[int, torch.dtype] = {
     34: torch.uint32,
     35: torch.uint64,
 }
+MOST_NUMBERS = 2**31  # of one tensor: the same number may stand in it any number of times
 STRIDED = 7  # torch.export's number of the only layout that is read
 PROGRAM, STATE, CONSTANTS = "serialized_exported_program", "serialized_state_dict", "serialized_constants"
 
@@ -58,7 +59,7 @@ class Archive:
         inner = {name.partition("/")[0] for name in names}
         root = f"{next(iter(inner))}/" if len(inner) == 1 and all("/" in name for name in names) else ""
         self.members = {name.removeprefix(root): name for name in names}
-        self._storages: dict[str, bytes] = {}
+        self._storages: dict[str, bytearray] = {}
 
     def damaged(self, reason: str) -> LoadError:
         """The error for an archive that cannot be read."""
@@ -149,7 +150,7 @@ class Archive:
                     raise self.damaged(f'the member "{member}" holds a {type(value).__name__}, no tensor')
             else:
                 if member not in self._storages:
-                    self._storages[member] = self.read(member)
+                    self._storages[member] = bytearray(self.read(member))
                 value = self.viewed(name, entry["tensor_meta"], self._storages[member])
         except (KeyError, TypeError, AttributeError) as error:
             raise self.damaged(f'the tensor "{name}" is described incompletely: {error}') from error
@@ -157,8 +158,8 @@ class Archive:
             return value if isinstance(value, nn.Parameter) else nn.Parameter(value)
         return value
 
-    def viewed(self, name: str, meta: Any, content: bytes) -> Tensor:
-        """Bytes as a tensor; its sizes and strides must lie within them."""
+    def viewed(self, name: str, meta: Any, content: bytearray) -> Tensor:
+        """Bytes as a tensor; its sizes and strides must lie within them. Tensors may share them."""
         sizes, strides = [whole(size) for size in meta["sizes"]], [whole(step) for step in meta["strides"]]
         offset, dtype = whole(meta["storage_offset"]), DTYPES.get(meta["dtype"])
         if dtype is None or meta["layout"] != STRIDED or len(sizes) != len(strides):
@@ -168,11 +169,12 @@ class Archive:
         if math.prod(sizes) == 0:
             return torch.empty(sizes, dtype=dtype)
         last = offset + sum((size - 1) * step for size, step in zip(sizes, strides, strict=True))
-        if (last + 1) * dtype.itemsize > len(content) or len(content) % dtype.itemsize:
+        outside = (last + 1) * dtype.itemsize > len(content) or len(content) % dtype.itemsize
+        if outside or math.prod(sizes) > MOST_NUMBERS:
             raise self.damaged(
                 f'the tensor "{name}" of {"x".join(map(str, sizes))} numbers lies in {len(content):,} bytes'
             )
-        return torch.frombuffer(bytearray(content), dtype=dtype).as_strided(sizes, strides, offset).clone()
+        return torch.frombuffer(content, dtype=dtype).as_strided(sizes, strides, offset)
 
     def unpickled(self, content: bytes, member: str) -> Any:
         """What `torch.save` wrote, read without running code."""

@@ -148,16 +148,16 @@ def is_infinite(node: Node, input: Tensor) -> Tensor:
     return found
 
 
-def plain_cast(node: Node) -> bool:
-    """Whether torch has that dtype; rounding of its own is left to onnxruntime."""
+def plain_cast(number: int) -> bool:
+    """Whether torch has the dtype of that number; rounding of its own is left to onnxruntime."""
     try:
-        torch_dtype(node.get("to", 0))
+        torch_dtype(number)
     except UnsupportedError:
         return False
     return True
 
 
-@computes("Cast", served=plain_cast)
+@computes("Cast", served=lambda node: plain_cast(node.get("to", 0)))
 def cast(node: Node, input: Tensor) -> Tensor:
     return input.to(torch_dtype(node.get("to")))
 

@@ -13,38 +13,13 @@ from torch import Tensor
 from convitro.errors import ConvitroError
 from convitro.sources.onnx.node import OPERATORS, Node
 
-# These give at most as many numbers as they get.
-ARRANGING = {"Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast", "Slice", "Concat"}
-ARRANGING |= {
-    "Split",
-    "Shape",
-    "Size",
-    "Neg",
-    "Sqrt",
-    "Reciprocal",
-    "Abs",
-    "Floor",
-    "Ceil",
-    "Not",
-    "ReduceProd",
-}
-# These give at most as many as the product of what they get.
-GROWING = {
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "Pow",
-    "Gather",
-    "Where",
-    "Equal",
-    "Less",
-    "Greater",
-    "And",
-    "Or",
-    "Min",
-    "Max",
-}
+ARRANGING = """
+    Reshape Flatten Transpose Squeeze Unsqueeze Identity Cast Slice Concat Split Shape Size
+    Neg Sqrt Reciprocal Abs Floor Ceil Not ReduceProd DequantizeLinear
+""".split()  # noqa: SIM905 - these give at most as many numbers as they get
+GROWING = """
+    Add Sub Mul Div Pow Gather Where Equal Less Greater And Or Min Max
+""".split()  # noqa: SIM905 - at most as many as the product of what they get
 VIEWS = {"ConstantOfShape", "Expand"}  # as many as they like, in no memory
 FOLDED_NUMBERS = 2**24
 VIEWED_NUMBERS = 2**31
@@ -71,7 +46,7 @@ def fold(nodes: Sequence[Node], constants: dict[str, Constant]) -> list[Node]:
         if results is None:
             remaining.append(node)
             continue
-        trained = any(constants[name].trained for name in node.inputs[:1])
+        trained = any(constants[name].trained for name in node.inputs if name)
         for name, value in zip(node.outputs, results, strict=False):
             constants[name] = Constant(value, trained)
     return remaining
@@ -102,7 +77,9 @@ def bounded(node: Node, given: Sequence[Tensor]) -> bool:
         return math.prod(value.numel() for value in given[:-1]) <= FOLDED_NUMBERS
     if node.op in GROWING:
         return math.prod(max(value.numel(), 1) for value in given) <= FOLDED_NUMBERS
-    return node.op in ARRANGING
+    seen = sum(value.numel() for value in given)  # views of one number may be many, and a name may come often
+    stored = {value.data_ptr(): value.untyped_storage().nbytes() // value.itemsize for value in given}
+    return node.op in ARRANGING and seen <= max(FOLDED_NUMBERS, sum(stored.values()))
 
 
 def with_biases(

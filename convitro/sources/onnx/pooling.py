@@ -26,9 +26,11 @@ def max_pool(node: Node, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
     padded = values if own is not None else at.pad(values, -math.inf)
     at_padded = own or at.with_borders((0,) * len(kernel_size), ceil_mode=at.ceil_mode)
     arguments = (kernel_size, at_padded.stride, at_padded.begins, at_padded.dilation, at_padded.ceil_mode)
+    inside = (..., *(slice(count) for count in at.counts(input.shape[2:])))  # no window outside altogether
     if len(node.outputs) < 2:
-        return function(padded, *arguments).to(input.dtype)
-    largest, places = function(padded, *arguments, return_indices=True)
+        found = function(padded, *arguments)
+        return (found if own is not None else found[inside]).to(input.dtype)
+    largest, places = (part[inside] for part in function(padded, *arguments, return_indices=True))
     begins = (0,) * len(kernel_size) if own is not None else at.begins
     return largest.to(input.dtype), flat_places(
         places, padded.shape[2:], begins, input, by_column=bool(node.get("storage_order", 0))

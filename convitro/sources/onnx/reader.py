@@ -74,7 +74,7 @@ def from_onnx(model: Any, *, channels_first: bool = False) -> Graph:
     arguments = [value for value in stored.graph.input if value.name not in constants]
     outputs = [value.name for value in stored.graph.output]
     last = {value.name for value in arguments if channels_last(value, nodes, outputs)}
-    size = input_size([value for value in arguments if channels_first or value.name not in last], last)
+    size = input_size(arguments, last, channels_first=channels_first)
     maker = StepMaker(constants, opsets, stored)
     remaining = with_biases(fold(nodes, constants), constants, outputs)
     steps: list[Step] = [maker.step(node, taken_in) for node, taken_in in remaining]
@@ -207,8 +207,10 @@ def constant_value(attributes: Mapping[str, Any]) -> Any:
     return torch.tensor(value, dtype=torch.int64) if name in ("value_int", "value_ints") else value
 
 
-def input_size(arguments: Iterable[Any], last: Collection[str]) -> tuple[int, int, int] | None:
-    """(C, H, W) of the first argument that is a batch of pictures of one size.
+def input_size(
+    arguments: Iterable[Any], last: Collection[str], *, channels_first: bool
+) -> tuple[int, int, int] | None:
+    """(C, H, W) of the first argument that is a batch of pictures of one size, and is taken in that order.
 
     Raises:
         LoadError: an argument has more numbers than any memory.
@@ -222,7 +224,7 @@ def input_size(arguments: Iterable[Any], last: Collection[str]) -> tuple[int, in
                 expected=f"at most {MOST_INPUT_NUMBERS:,} numbers",
                 received="x".join(map(str, sizes)),
             )
-        if found is None and len(sizes) == 4 and min(sizes[1:]) > 0:
-            turned = value.name in last
+        turned = value.name in last
+        if found is None and len(sizes) == 4 and min(sizes[1:]) > 0 and (channels_first or not turned):
             found = (sizes[3], sizes[1], sizes[2]) if turned else (sizes[1], sizes[2], sizes[3])
     return found

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from convitro.errors import ShapeError
@@ -36,8 +38,12 @@ class Axis:
 def resize(node: Node, input: Tensor, *rest: Tensor | None) -> Tensor:
     """Nearest, linear and cubic, with ONNX's coordinates; the axes are independent of each other."""
     result = input if input.is_floating_point() else input.float()
+    axes = axes_of(node, input, rest)
+    own = torch_mode(node, input, axes)
+    if own is not None:
+        return F.interpolate(input, (axes[2].new, axes[3].new), **own)
     outside: Tensor | None = None
-    for axis, how in axes_of(node, input, rest).items():
+    for axis, how in axes.items():
         if (
             how.old == how.new
             and how.scale == 1
@@ -52,6 +58,38 @@ def resize(node: Node, input: Tensor, *rest: Tensor | None) -> Tensor:
     if outside is not None and node.get("coordinate_transformation_mode") == "tf_crop_and_resize":
         result = result.masked_fill(outside, node.get("extrapolation_value", 0.0))
     return result if input.is_floating_point() else result.round().to(input.dtype)
+
+
+def torch_mode(node: Node, input: Tensor, axes: dict[int, Axis]) -> dict[str, Any] | None:
+    """How torch's own function does the same to the pixels of pictures; None where it does not."""
+    if input.ndim != 4 or not input.is_floating_point() or not {2, 3} <= axes.keys():
+        return None
+    still = all(how.old == how.new for axis, how in axes.items() if axis < 2)
+    exact = all(how.new == how.old * how.scale for how in axes.values())
+    mode, rule = node.get("mode", "nearest"), node.get("coordinate_transformation_mode", usual_rule(node))
+    if not still or not exact or node.get("antialias", 0) or node.get("exclude_outside", 0):
+        return None
+    if mode == "nearest":
+        floor = rule == "asymmetric" and node.get("nearest_mode", usual_rounding(node)) == "floor"
+        repeats = rule == "half_pixel" and all(how.scale % 1 == 0 for how in axes.values())
+        repeats = repeats and node.get("nearest_mode", usual_rounding(node)).startswith("round")
+        return {"mode": "nearest"} if floor or repeats else None
+    if rule == "pytorch_half_pixel" and min(axes[2].new, axes[3].new) > 1:
+        rule = "half_pixel"  # it differs for a single cell only
+    if rule not in ("half_pixel", "align_corners") or node.get("cubic_coeff_a", -0.75) != -0.75:
+        return None
+    name = "bicubic" if mode == "cubic" else "bilinear"
+    return {"mode": name, "align_corners": rule == "align_corners"}
+
+
+def usual_rule(node: Node) -> str:
+    """Where coordinates lie if the node does not say so."""
+    return "half_pixel" if node.op == "Resize" and node.opset >= 11 else "asymmetric"
+
+
+def usual_rounding(node: Node) -> str:
+    """Which cell is the nearest if the node does not say so."""
+    return "round_prefer_floor" if usual_rule(node) == "half_pixel" else "floor"
 
 
 def axes_of(node: Node, input: Tensor, rest: tuple[Tensor | None, ...]) -> dict[int, Axis]:
@@ -90,13 +128,12 @@ def axes_of(node: Node, input: Tensor, rest: tuple[Tensor | None, ...]) -> dict[
 def mixing(node: Node, axis: Axis) -> tuple[Tensor, Tensor]:
     """(new, old): the share of each old cell in each new one; and which new ones lie outside."""
     mode = node.get("mode", "nearest")
-    usual = "half_pixel" if node.op == "Resize" and node.opset >= 11 else "asymmetric"
-    places = coordinates(node.get("coordinate_transformation_mode", usual), axis)
+    places = coordinates(node.get("coordinate_transformation_mode", usual_rule(node)), axis)
     outside = (places < 0) | (places > axis.old - 1)
     if mode == "nearest":
-        rule = node.get("nearest_mode", "round_prefer_floor" if usual == "half_pixel" else "floor")
+        rule = node.get("nearest_mode", usual_rounding(node))
         nearest = NEAREST[rule](places).long().clamp(0, axis.old - 1)
-        return torch.nn.functional.one_hot(nearest, axis.old).double(), outside
+        return F.one_hot(nearest, axis.old).double(), outside
     stretch = min(axis.scale, 1.0) if node.get("antialias", 0) else 1.0
     kernel = linear if mode in ("linear", "bilinear") else cubic(node.get("cubic_coeff_a", -0.75))
     support = (1 if mode in ("linear", "bilinear") else 2) / stretch

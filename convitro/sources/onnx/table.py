@@ -8,12 +8,23 @@ from convitro.sources.onnx import (
     convolution,
     normalization,
     pooling,
+    quantization,
     reduction,
     resize,
     shaping,
 )
 from convitro.sources.onnx.node import OPERATORS
 
-FAMILIES = (activation, arithmetic, convolution, normalization, pooling, reduction, resize, shaping)
+FAMILIES = (
+    activation,
+    arithmetic,
+    convolution,
+    normalization,
+    pooling,
+    quantization,
+    reduction,
+    resize,
+    shaping,
+)
 
 __all__ = ["FAMILIES", "OPERATORS"]

@@ -96,7 +96,8 @@ def from_field(stored: Any, dtype: torch.dtype, sizes: tuple[int, ...]) -> Tenso
         whole = np.array(numbers, dtype=np.float64).reshape(-1, 2)
         return torch.view_as_complex(torch.from_numpy(whole)).to(dtype).reshape(sizes)
     wide = np.uint64 if dtype is torch.uint64 else np.float64 if dtype.is_floating_point else np.int64
-    return torch.from_numpy(np.array(numbers, dtype=wide)).to(dtype).reshape(sizes)
+    with np.errstate(invalid="ignore"):  # some NaN are of a kind that NumPy warns of
+        return torch.from_numpy(np.array(numbers, dtype=wide)).to(dtype).reshape(sizes)
 
 
 def wrong_length(name: str, sizes: tuple[int, ...], dtype: torch.dtype, received: str) -> LoadError:

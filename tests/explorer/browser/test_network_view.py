@@ -1,8 +1,13 @@
 """The Network view: all layers, what leads to what, what a pixel sees; quick with many layers."""
 
+import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
+
+from convitro.anatomy import receptive_field
+from tests.explorer.networks import small
 
 OpenPage = Callable[..., Page]
 ROWS = ".network-row"
@@ -74,6 +79,22 @@ def test_searching(open_page: OpenPage) -> None:
     expect(page.get_by_role("status").filter(has_text="3 found")).to_be_visible()
     page.get_by_role("searchbox").fill("no such layer")
     expect(page.get_by_text("No layer has these words")).to_be_visible()
+
+
+def test_the_pixel_under_the_pointer_is_framed_on_the_picture(open_page: OpenPage) -> None:
+    page = opened(open_page, "small")
+    canvas = page.locator(f"{ROWS}[data-kind=layer] canvas").nth(1)
+    page.wait_for_timeout(100)
+    canvas.hover(position={"x": 52 + 24, "y": 24})  # map 1 of 6x6: row 3, column 3 of layer "3"
+    seen = page.locator(".seen")
+    expect(seen).to_be_visible()
+    field = receptive_field(small().model, (3, 16, 16))
+    top, left, bottom, right = field.region("3", 3, 3)
+    style = seen.get_attribute("style") or ""
+    shares = [float(part) for part in re.findall(r"(-?[\d.]+)%", style)]
+    expected = [left / 16, top / 16, (right - left) / 16, (bottom - top) / 16]
+    assert shares == [pytest.approx(100 * share) for share in expected]
+    expect(page.locator(".sight p")).to_contain_text("row 3, column 3")
 
 
 def test_on_a_narrow_screen_nothing_is_wider_than_the_page(open_page: OpenPage) -> None:

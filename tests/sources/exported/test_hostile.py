@@ -180,6 +180,7 @@ META = "data/weights/model_weights_config.json"
         {"sizes": [{"as_int": 10**9}] * 4},
         {"sizes": [{"as_int": 2**63}] * 4},
         {"sizes": [{"as_int": -4}] * 4},
+        {"sizes": [{"as_int": 10**9}] * 4, "strides": [{"as_int": 0}] * 4},
         {"sizes": [{"as_expr": {"expr_str": "s0"}}] * 4},
         {"sizes": [{"as_int": True}] * 4},
         {"strides": [{"as_int": 10**9}] * 4},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 from convitro.anatomy import dissect, summary
+from convitro.cli import app
 from convitro.errors import LoadError, ShapeError
 from convitro.sources import as_module, load, open_network
 from convitro.sources.onnx import compare_with_onnxruntime, from_onnx
@@ -320,8 +324,38 @@ def test_what_does_not_fit_is_said_with_the_name_of_the_node() -> None:
         graph(torch.zeros(1, 5, 9, 8))
 
 
+def test_weights_of_few_bits_become_weights_again() -> None:
+    whole = torch.randint(-128, 128, (4, 3, 3, 3), dtype=torch.int8)
+    weights = {"q": whole, "s": torch.rand(4) / 50 + 0.01, "z": torch.zeros(4, dtype=torch.int8)}
+    weights |= {"sx": torch.tensor(0.02), "zx": torch.tensor(128, dtype=torch.uint8)}
+    nodes = [
+        node("QuantizeLinear", "x sx zx", "xq"),
+        node("DequantizeLinear", "xq sx zx", "xf"),
+        node("DequantizeLinear", "q s z", "w", axis=0),
+        node("Conv", "xf w", "y", "conv"),
+    ]
+    proto, picture = model(nodes, {"x": (1, 3, 6, 6)}, ["y"], weights), torch.randn(1, 3, 6, 6)
+    assert compare_with_onnxruntime(proto, picture).relative < CLOSE
+    layer = dissect(from_onnx(proto), picture)["conv"]
+    torch.testing.assert_close(layer.weight, whole * weights["s"].reshape(4, 1, 1, 1))
+
+
+def test_the_command_line_sums_up_a_file(tmp_path: Path) -> None:
+    path = save(one_conv(torch.randn(4, 3, 3, 2)), tmp_path / "model.onnx")
+    result = CliRunner().invoke(app, ["summary", str(path)])
+    assert result.exit_code == 0
+    assert re.search(r"conv +Conv +1x4x7x7 +76 +3,528", result.output)
+
+
+def test_a_missing_runtime_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    proto = model([node("Hardmax", "x", "y")], {"x": (2, 3)}, ["y"])
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(LoadError, match=r'need the package onnxruntime[\s\S]*pip install "convitro\[onnx\]"'):
+        from_onnx(proto)
+
+
 def test_a_missing_package_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(one_conv(torch.randn(4, 3, 3, 2)), tmp_path / "model.onnx")
-    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(LoadError, match=r'need the package onnx[\s\S]*pip install "convitro\[onnx\]"'):
         load(path)

@@ -135,6 +135,6 @@ function mapUnder(event, document) {
 
 function pointed(layer, place) {
   if (!place) return null;
-  const [rows, columns] = layer.pool?.output_size ?? layer.output_size;
+  const [rows, columns] = layer.pool?.output_size ?? layer.output_size; // the small maps may be smaller still
   return { layer, map: place.map, y: Math.floor(place.down * rows), x: Math.floor(place.across * columns) };
 }

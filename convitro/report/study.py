@@ -1,0 +1,105 @@
+"""The usual report: a network looked over on a data set, with a section for every question."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from convitro.anatomy import diagnose, dissect, receptive_field, summary, top_patches
+from convitro.datasets import Dataset
+from convitro.report.sections import Section, origin_section, result_section
+from convitro.sources import Network
+
+COLUMNS = ("output_size", "num_params", "mult_adds", "memory", "receptive_field", "advice")
+PATCHES, FILTERS, LAYERS = 9, 4, 6  # patches of a filter, filters of a layer, layers of a report
+
+
+def study(network: Network, seen: Dataset, held_out: Dataset | None = None) -> list[Section]:
+    """Sections about a network: what it costs and sees, what its filters look for, whether it is healthy.
+
+    Args:
+        network: the model and what it takes.
+        seen: images, values 0..1, on which it is looked over; not normalised.
+        held_out: images that were not trained on.
+    """
+    images = seen.mapped(network.normalize)
+    others = None if held_out is None else held_out.mapped(network.normalize)
+    pictures = importlib.util.find_spec("matplotlib") is not None
+    return [
+        *cost_sections(network),
+        health_section(network, images, others),
+        *(seeing_sections(network, images) if pictures else []),
+        origin_section(network),
+    ]
+
+
+def cost_sections(network: Network) -> list[Section]:
+    """What each layer costs, and what one of its pixels can see."""
+    table = summary(network.model, network.input_size, col_names=COLUMNS, verbose=0)
+    fields = receptive_field(network.model, network.input_size)
+    table, fields = replace(table, model=network.name), replace(fields, model=network.name)
+    return [
+        result_section("Summary", "Each layer, what it costs, and where that could be less.", table),
+        result_section("Receptive fields", "How much of the picture one pixel of a layer can see.", fields),
+    ]
+
+
+def health_section(network: Network, images: Dataset, others: Dataset | None) -> Section:
+    """The diagnosis; the page opens the filters that it speaks of."""
+    found = replace(diagnose(network.model, images, held_out=others), model=network.name)
+    named = by_layer((each.layer, each.filter) for each in found.findings if each.filter is not None)
+    words = f"The network looked over on {len(images):,} images ({images.name})."
+    return result_section("Diagnosis", words, found, named)
+
+
+def seeing_sections(network: Network, images: Dataset) -> list[Section]:
+    """The kernels of the first layer, and the strongest patches of filters of several layers."""
+    one = images[0][0][None]
+    anatomy = dissect(network.model, one)
+    names = list(anatomy)
+    if not names:
+        return []
+    first = anatomy[names[0]]
+    sections = [
+        result_section(
+            "First kernels", f"What {names[0]} multiplies with the picture.", first.plot("kernels")
+        )
+    ]
+    parts, shown = [], {}
+    for name in spread_over(names, LAYERS):
+        liveliest = liveliest_filters(anatomy[name].activated[0], anatomy[name].filters)
+        patches = top_patches(network.model, images, name, k=PATCHES, filters=liveliest)
+        shown[name] = liveliest
+        parts.append(patches.plot().html())
+    words = (
+        f"The pieces of {len(images):,} images that make a filter most active, and beside each what of it "
+        "the filter looks at (deconvnet, Zeiler and Fergus 2013)."
+    )
+    figures = "".join(f"<figure>{part}</figure>" for part in parts)
+    return [*sections, Section("What filters look for", words, figures, shown)]
+
+
+def liveliest_filters(maps: Tensor, filters: int) -> list[int]:
+    """The filters whose maps (C_maps, H, W) vary most on one image, in ascending order."""
+    spread = maps.float().nan_to_num(0.0, 0.0, 0.0).flatten(1).std(dim=1, correction=0)
+    spread = spread.reshape(filters, -1).amax(dim=1)
+    best: list[int] = spread.argsort(descending=True, stable=True)[:FILTERS].tolist()
+    return sorted(best)
+
+
+def spread_over(names: Sequence[str], count: int) -> list[str]:
+    """So many of the names, the first and the last among them."""
+    if len(names) <= count:
+        return list(names)
+    return [names[round(index * (len(names) - 1) / (count - 1))] for index in range(count)]
+
+
+def by_layer(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    """Filters by their layer."""
+    found: dict[str, list[int]] = {}
+    for layer, filter in pairs:
+        found.setdefault(layer, []).append(filter)
+    return found

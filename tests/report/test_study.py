@@ -1,0 +1,97 @@
+"""The usual report: a section for every question, and the command that writes it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from typer.testing import CliRunner
+
+from convitro.cli import app
+from convitro.datasets import open_dataset
+from convitro.report.study import spread_over, study
+from convitro.sources import Network
+
+NETWORK = """
+import torch
+from torch import nn
+def small_net():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ReLU(),
+                        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3))
+    with torch.no_grad():
+        net[3].bias[2] = -100.0
+    return net
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "network_of_report_test.py").write_text(NETWORK)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    torch.manual_seed(0)
+    import numpy as np
+
+    np.save(tmp_path / "images.npy", torch.rand(12, 16, 16).numpy())
+    return tmp_path
+
+
+def test_the_sections_and_what_they_find() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ReLU())
+    with torch.no_grad():
+        model.get_parameter("3.bias")[2] = -100.0
+    sections = study(Network(model.eval(), "tiny", (3, 16, 16)), open_dataset("photographs", (3, 16, 16)))
+    titles = [section.title for section in sections]
+    assert titles == [
+        "Summary",
+        "Receptive fields",
+        "Diagnosis",
+        "First kernels",
+        "What filters look for",
+        "About this report",
+    ]
+    health, seen = sections[2], sections[4]
+    assert 2 in health.filters["3"]
+    assert "never above" in health.html or "dead" in health.html
+    assert sorted(seen.filters) == ["0", "3"]
+    assert seen.html.count("<img") == 2
+    for section in sections:
+        assert not re.search(r"<script|https?://(?!www\.w3\.org)", section.html)
+
+
+def test_a_network_without_convolutions_has_a_report_too() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 2)).eval()
+    sections = study(Network(model, "linear", (3, 8, 8)), open_dataset("photographs", (3, 8, 8)))
+    assert [section.title for section in sections][:2] == ["Summary", "Receptive fields"]
+
+
+def test_layers_are_spread_with_both_ends() -> None:
+    names = [str(index) for index in range(53)]
+    chosen = spread_over(names, 6)
+    assert (chosen[0], chosen[-1], len(chosen)) == ("0", "52", 6)
+    assert spread_over(names[:3], 6) == ["0", "1", "2"]
+
+
+def test_the_command(folder: Path) -> None:
+    arguments = ["report", "network_of_report_test:small_net", "--input", "1x16x16", "--data", "images.npy"]
+    result = CliRunner().invoke(app, [*arguments, "-o", "out.html"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.fullmatch(r"out\.html: \d\.\d MB, open it in a browser\n", result.stdout)
+    page = (folder / "out.html").read_text(encoding="utf-8")
+    assert page.count('data-document="network\n') == 3
+    assert "small_net: 1 finding" in page or "findings in 2 layers" in page
+
+
+def test_wrong_use_writes_nothing(folder: Path) -> None:
+    arguments = ["report", "network_of_report_test:small_net", "--input", "1x16x16", "--data", "images.npy"]
+    result = CliRunner().invoke(app, [*arguments, "-o", "nowhere/out.html"])
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+    result = CliRunner().invoke(app, [*arguments, "--image", "none.png", "-o", "out.html"])
+    assert result.exit_code == 2
+    assert not (folder / "out.html").exists()
