@@ -10,10 +10,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convitro.plots.colours import Pixels, Scale, ramp
-from convitro.plots.display import INK, MUTED, Display
+from convitro.plots.display import MUTED, Display
+from convitro.plots.pen import Pen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 WIDTH, MARGIN, GAP, BLOCK_GAP = 10.0, 0.18, 0.05, 0.22
 LARGEST, SMALLEST = 3.2, 0.14
 POINT = 1 / 72
-LETTER = 0.58  # width of a letter, in heights of the font
+LETTER, BOLD_LETTER = 0.58, 0.7  # width of a letter, in heights of the font
 TITLE_POINTS, TEXT_POINTS, LEAST_POINTS = 10.5, 7.5, 4.5
 LINE = 1.35
 BAR = 0.5  # height of a colour bar with its numbers
@@ -160,7 +161,8 @@ class Sheet(Display):
         return max(side * width / longest, 0.05), max(side * height / longest, 0.05)
 
     def _lines(self, text: str, width: float, points: float) -> list[str]:
-        letters = int((width - 2 * MARGIN) / (LETTER * points * POINT))
+        letter = BOLD_LETTER if points == TITLE_POINTS else LETTER
+        letters = int((width - 2 * MARGIN) / (letter * points * POINT))
         return textwrap.wrap(text, max(letters, 20)) or [""]
 
     def _notes_height(self, width: float) -> float:
@@ -173,7 +175,7 @@ class Sheet(Display):
         ax.set_xlim(0, layout.width)
         ax.set_ylim(layout.height, 0)
         ax.set_aspect("equal")
-        pen = Pen(ax, layout.width)
+        pen = Pen(ax, self.size, sum(1 for block in self.blocks for _ in block.tiles))
         y = MARGIN
         for line in self._lines(self.title, layout.width, TITLE_POINTS):
             pen.write(MARGIN, y, line, TITLE_POINTS, va="top", weight="bold")
@@ -184,11 +186,12 @@ class Sheet(Display):
             self._draw_block(pen, block, left, layout.body + row * (layout.block[1] + BLOCK_GAP))
         y = layout.height - MARGIN - self._notes_height(layout.width) + 0.08
         if self.scale is not None:
-            pen.bar(self.scale, self.scale_text, y - BAR + 0.1)
+            draw_bar(pen, self.scale, self.scale_text, y - BAR + 0.1)
         for note in self.notes:
             for line in self._lines(note, layout.width, TEXT_POINTS):
                 pen.write(MARGIN, y, line, TEXT_POINTS, va="top", color=MUTED)
                 y += LINE * TEXT_POINTS * POINT
+        pen.finish()
 
     def _draw_block(self, pen: Pen, block: Block, left: float, top: float) -> None:
         layout = self.layout
@@ -219,76 +222,44 @@ class Sheet(Display):
                 )
             for x, tile in zip(places, tiles, strict=False):
                 if tile is not None:
-                    pen.tile(tile, x, y, layout)
+                    draw_tile(pen, tile, x, y, layout)
 
 
-class Pen:
-    """Writes and pastes onto axes whose unit is an inch."""
+def draw_tile(pen: Pen, tile: Tile, x: float, y: float, layout: Layout) -> None:
+    """A tile as large as its place allows, in the middle of it, and its caption."""
+    rows, columns = tile.pixels.shape[:2]
+    each = min(layout.cell[0] / max(columns, 1), layout.cell[1] / max(rows, 1))
+    width, height = columns * each, rows * each
+    left, top = x + (layout.cell[0] - width) / 2, y + (layout.cell[1] - height) / 2
+    pen.picture(tile.pixels, left, top, width, height)
+    if tile.caption:
+        most = int((layout.cell[0] + GAP) / (LETTER * layout.caption_points * POINT))
+        text = tile.caption if len(tile.caption) <= most else tile.caption[: max(most - 1, 1)] + "…"
+        below = y + layout.cell[1] + 0.02
+        middle = x + layout.cell[0] / 2
+        pen.write(middle, below, text, layout.caption_points, ha="center", va="top", color=MUTED)
 
-    def __init__(self, ax: Axes, width: float) -> None:
-        self.ax = ax
-        shown = ax.get_window_extent().width / ax.figure.dpi
-        self.shrink = min(1.0, shown / width)  # text shrinks with axes that are smaller than the sheet
 
-    def write(self, x: float, y: float, text: str, points: float, **style: str) -> None:
-        """Put a line of text; "$" and the like mean nothing special."""
-        look: dict[str, Any] = {"va": "center", "color": INK, **style}
-        self.ax.text(x, y, text, fontsize=points * self.shrink, parse_math=False, **look)
-
-    def paste(self, pixels: Pixels, left: float, top: float, width: float, height: float) -> None:
-        """Put a picture, if it has any pixels; they stay squares when they are large."""
-        if not pixels.size:
-            return
-        self.ax.imshow(
-            pixels, extent=(left, left + width, top + height, top), aspect="auto", interpolation="antialiased"
+def draw_bar(pen: Pen, scale: Scale, text: str, top: float) -> None:
+    """The colours with the values at their ends, and zero."""
+    low, high = scale.ends
+    middle = len(ramp()) // 2
+    first, last = (0 if low < 0 else middle), (len(ramp()) if high > 0 else middle + (low == 0))
+    width, height = 1.0 * ((low < 0) + (high > 0)) or 1.0, 0.11
+    pen.picture(ramp()[None, first:last], MARGIN, top, width, height)
+    marks = {low: 0.0, high: width} | ({0.0: width / 2} if low < 0 < high else {})
+    sides = {low: "left", high: "right"}
+    for value, x in marks.items():
+        pen.write(
+            MARGIN + x,
+            top + height + 0.03,
+            f"{value:.3g}",
+            TEXT_POINTS,
+            ha=sides.get(value, "center"),
+            va="top",
+            color=MUTED,
         )
-
-    def tile(self, tile: Tile, x: float, y: float, layout: Layout) -> None:
-        """A tile as large as its place allows, in the middle of it, with a fine edge and its caption."""
-        from matplotlib.patches import Rectangle
-
-        rows, columns = tile.pixels.shape[:2]
-        each = min(layout.cell[0] / max(columns, 1), layout.cell[1] / max(rows, 1))
-        width, height = columns * each, rows * each
-        left, top = x + (layout.cell[0] - width) / 2, y + (layout.cell[1] - height) / 2
-        self.paste(tile.pixels, left, top, width, height)
-        self.ax.add_patch(
-            Rectangle((left, top), width, height, fill=False, edgecolor="#c9cdd2", linewidth=0.4)
-        )
-        if tile.caption:
-            most = int((layout.cell[0] + GAP) / (LETTER * layout.caption_points * POINT))
-            text = tile.caption if len(tile.caption) <= most else tile.caption[: max(most - 1, 1)] + "…"
-            middle = x + layout.cell[0] / 2
-            self.write(
-                middle,
-                y + layout.cell[1] + 0.02,
-                text,
-                layout.caption_points,
-                ha="center",
-                va="top",
-                color=MUTED,
-            )
-
-    def bar(self, scale: Scale, text: str, top: float) -> None:
-        """The colours with the values at their ends, and zero."""
-        low, high = scale.ends
-        middle = len(ramp()) // 2
-        first, last = (0 if low < 0 else middle), (len(ramp()) if high > 0 else middle + (low == 0))
-        width, height = 1.0 * ((low < 0) + (high > 0)) or 1.0, 0.11
-        self.paste(ramp()[None, first:last], MARGIN, top, width, height)
-        marks = {low: 0.0, high: width} | ({0.0: width / 2} if low < 0 < high else {})
-        sides = {low: "left", high: "right"}
-        for value, x in marks.items():
-            self.write(
-                MARGIN + x,
-                top + height + 0.03,
-                f"{value:.3g}",
-                TEXT_POINTS,
-                ha=sides.get(value, "center"),
-                va="top",
-                color=MUTED,
-            )
-        self.write(MARGIN + width + 0.1, top + height / 2, text, TEXT_POINTS, color=MUTED)
+    pen.write(MARGIN + width + 0.1, top + height / 2, text, TEXT_POINTS, color=MUTED)
 
 
 def fitting_points(texts: Sequence[str], width: float) -> float:

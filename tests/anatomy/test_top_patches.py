@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,8 @@ def test_memory_holds_a_batch_and_what_is_kept(model: nn.Module) -> None:
     assert found.seen == 240
     assert most <= 3
     assert found.patch(0).shape[0] == 3  # the images that are needed were kept
+    assert isinstance(found.read, partial)
+    assert set(found.read.args[0]) == set(found.images.flatten().tolist())  # and no others
 
 
 def test_the_model_is_exactly_what_it_was(model: nn.Sequential) -> None:
