@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
-    from convitro.sources import load
+    from convitro.sources.load import load
 
 __version__ = version("convitro")
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from convitro import functional
+from convitro.functional import conv2d
 from convitro.geometry import same_borders
 from convitro.sources.keras.recipe import MAPS, OWN, Call, Recipe, as_tensor
 
@@ -42,7 +42,7 @@ class Convolve:
             maps = F.pad(maps, flat(sides))
         padding = tuple(before for before, _ in sides) if even else (0,) * len(sides)
         if self.aggregation:
-            return functional.conv2d(
+            return conv2d(
                 maps,
                 weight,
                 bias,
