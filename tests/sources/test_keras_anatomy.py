@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import convitro
 from convitro.anatomy import dissect, summary
+from convitro.sources import load, open_network
 from convitro.sources.keras import from_keras
 from tests.sources.keras_pairs import PAIRS, L, keras, pair, randomized
 
 pytestmark = pytest.mark.filterwarnings(  # when Keras reads its own variables, with newer numpy
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
-ALIKE = {"rtol": 1e-4, "atol": 1e-5}
-EXACT = {"rtol": 0, "atol": 0}
+alike = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-5)
+exact = partial(torch.testing.assert_close, rtol=0, atol=0)
 
 
 def pictures(size: tuple[int, int, int]) -> Tensor:
@@ -39,18 +40,19 @@ def test_the_anatomy_is_that_of_pytorch(name: str, source: str, tmp_path: Path) 
     if source == "live":
         found = dissect(both.keras, picture.permute(0, 2, 3, 1).numpy())
     else:
-        both.keras.save(tmp_path / "network.keras")
-        found = dissect(tmp_path / "network.keras", picture)
+        path: Any = tmp_path / "network.keras"
+        both.keras.save(path)
+        found = dissect(path, picture)
     assert shown(found) == shown(expected)
     for mine, theirs in zip(found.values(), expected.values(), strict=True):
-        torch.testing.assert_close(mine.weight, theirs.weight, **EXACT)
-        torch.testing.assert_close(mine.input, theirs.input, **ALIKE)
-        torch.testing.assert_close(mine.output, theirs.output, **ALIKE)
-        torch.testing.assert_close(mine.activated, theirs.activated, **ALIKE)
-        torch.testing.assert_close(mine.pooled, theirs.pooled, **ALIKE)
-        torch.testing.assert_close(mine.switches, theirs.switches, **EXACT)
+        exact(mine.weight, theirs.weight)
+        alike(mine.input, theirs.input)
+        alike(mine.output, theirs.output)
+        alike(mine.activated, theirs.activated)
+        alike(mine.pooled, theirs.pooled)
+        exact(mine.switches, theirs.switches)
         last = mine.filters - 1
-        torch.testing.assert_close(mine.partial_maps(last), theirs.partial_maps(last), **ALIKE)
+        alike(mine.partial_maps(last), theirs.partial_maps(last))
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -70,17 +72,17 @@ def test_partial_maps_make_the_outputs_of_keras(name: str) -> None:
     picture = pictures(both.size).permute(0, 2, 3, 1).numpy()
     anatomy = dissect(both.keras, picture)
     layers = [layer for layer in both.keras.layers if "Conv" in type(layer).__name__]
-    probes = keras.Model(both.keras.inputs, [layer.output for layer in layers])
+    probes = keras.Model(both.keras.inputs[0], [layer.output for layer in layers])
     outputs = probes(picture)
     outputs = outputs if isinstance(outputs, list) else [outputs]
     for layer, output in zip(layers, outputs, strict=True):
         mine = anatomy.get(layer.name) or anatomy[f"{layer.name}/pointwise"]
         sums = torch.stack([mine.partial_maps(index).sum(1) for index in range(mine.filters)], 1)
         sums = sums if mine.bias is None else sums + mine.bias.reshape(-1, 1, 1)
-        torch.testing.assert_close(sums, mine.output, **ALIKE)
+        alike(sums, mine.output)
         own = layer.activation.__name__ != "linear"
         theirs = output.detach().permute(0, 3, 1, 2)
-        torch.testing.assert_close(mine.activated if own else mine.output, theirs, **ALIKE)
+        alike(mine.activated if own else mine.output, theirs)
 
 
 def test_uneven_borders_of_same_are_the_layers_own() -> None:
@@ -91,11 +93,11 @@ def test_uneven_borders_of_same_are_the_layers_own() -> None:
     picture = pictures((3, 8, 8))
     layer = dissect(model, picture.permute(0, 2, 3, 1))["conv"]
     assert layer.problem.padding == (0, 1, 0, 1)
-    torch.testing.assert_close(layer.input, picture, **EXACT)
+    exact(layer.input, picture)
     theirs = model(picture.permute(0, 2, 3, 1)).detach().permute(0, 3, 1, 2)
-    torch.testing.assert_close(layer.output, theirs, **ALIKE)
+    alike(layer.output, theirs)
     traced = layer.pixel(1, 3, 3)
-    torch.testing.assert_close(torch.tensor(traced.output), theirs[0, 1, 3, 3], **ALIKE)
+    alike(torch.tensor(traced.output), theirs[0, 1, 3, 3])
 
 
 def test_a_gradient_reaches_the_picture_and_the_weights() -> None:
@@ -105,10 +107,10 @@ def test_a_gradient_reaches_the_picture_and_the_weights() -> None:
     graph = from_keras(both.keras, channels_first=True)
     graph(found).square().sum().backward()
     both.torch(expected).square().sum().backward()
-    torch.testing.assert_close(found.grad, expected.grad, **ALIKE)
+    alike(found.grad, expected.grad)
     stem = next(both.torch.children())
     assert isinstance(stem, nn.Conv2d)
-    torch.testing.assert_close(graph.steps[0].get_parameter("weight").grad, stem.weight.grad, **ALIKE)
+    alike(graph.steps[0].get_parameter("weight").grad, stem.weight.grad)
 
 
 def test_dissecting_leaves_a_keras_model_as_it_was() -> None:
@@ -125,13 +127,9 @@ def test_dissecting_leaves_a_keras_model_as_it_was() -> None:
 
 
 def test_the_explorer_and_load_take_a_file(tmp_path: Path) -> None:
-    from convitro.sources import open_network
-
     both = pair("plain")
     both.keras.save(tmp_path / "network.keras")
     network = open_network(tmp_path / "network.keras")
     assert (network.name, network.input_size) == ("network", (3, 16, 16))
     picture = pictures(both.size)
-    torch.testing.assert_close(
-        convitro.load(tmp_path / "network.keras")(picture), both.torch(picture), **ALIKE
-    )
+    alike(load(tmp_path / "network.keras")(picture), both.torch(picture))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,12 @@ from tests.sources.keras_pairs import L, keras, randomized
 pytestmark = pytest.mark.filterwarnings(
     "ignore:You might experience inconsistencies across backends:UserWarning"  # of Keras, on transposed ones
 )
-CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+close = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-5)
 Make = Callable[[str], Any]
 
 ACTIVATIONS = """
-    relu relu6 sigmoid silu gelu elu selu softplus softsign hard_sigmoid hard_silu mish exponential tanh leaky_relu
-    log_softmax celu linear
+    relu relu6 sigmoid silu gelu elu selu softplus softsign hard_sigmoid hard_silu mish exponential tanh
+    leaky_relu log_softmax celu linear
 """.split()  # noqa: SIM905 - one per line would hide them
 MAPS: dict[str, Make] = {
     "conv": lambda order: L.Conv2D(6, (3, 2), data_format=order),
@@ -105,16 +106,15 @@ def compare(shape: tuple[int, ...], layer: Any, *, foreign: bool = False) -> Any
         model = randomized(keras.Sequential([keras.Input(shape), *before, clone]))
         graph = from_keras(model)
         with torch.no_grad():
-            torch.testing.assert_close(graph(torch.from_numpy(values)), model(values).detach(), **CLOSE)
+            close(graph(torch.from_numpy(values)), model(values).detach())
         assert isinstance(graph.steps[-1].compute, Foreign) is foreign
     return graph
 
 
-@pytest.mark.parametrize("size", [(9, 8), (7, 10)], ids=str)
 @pytest.mark.parametrize("order", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("name", MAPS)
-def test_layers_of_maps(name: str, order: str, size: tuple[int, int]) -> None:
-    compare((*size, 4) if order == "channels_last" else (4, *size), MAPS[name](order))
+def test_layers_of_maps(name: str, order: str) -> None:
+    compare((9, 8, 4) if order == "channels_last" else (4, 9, 8), MAPS[name](order))
 
 
 @pytest.mark.parametrize("name", ANY)
@@ -145,7 +145,7 @@ def test_a_pool_that_torch_can_say_is_a_stage() -> None:
         picture = torch.randn(1, rows, 6, 2, generator=torch.Generator().manual_seed(0))
         layer = dissect(model, picture)["conv"]
         assert layer.pool is not None
-        torch.testing.assert_close(layer.pooled, model(picture).detach().permute(0, 3, 1, 2), **CLOSE)
+        close(layer.pooled, model(picture).detach().permute(0, 3, 1, 2))
 
 
 def test_operations() -> None:
@@ -179,4 +179,4 @@ def test_operations() -> None:
     values = [np.random.default_rng(seed).normal(size=(2, 5, 6, 4)).astype("float32") for seed in (0, 1)]
     found = from_keras(model)(*map(torch.from_numpy, values))
     for mine, theirs in zip(found, model(values), strict=True):
-        torch.testing.assert_close(mine.detach(), theirs.detach(), **CLOSE)
+        close(mine.detach(), theirs.detach())

@@ -20,8 +20,8 @@ CONVERTERS: dict[str, Callable[[Any, Call], Any]] = {
     **pointwise.CONVERTERS,
     **shapes.CONVERTERS,
 }
-LARGEST = 100_000
-"""Steps of a graph: nested models that call each other can be exponentially many."""
+LARGEST = 10_000
+"""Calls in a model: in nested ones that call each other they can be exponentially many."""
 USUAL_KEYWORDS = {"training": (None, False), "mask": (None,)}
 
 
@@ -34,7 +34,7 @@ class Builder:
 
     def __init__(self, bound: int | None = None) -> None:
         self.steps: list[KerasStep] = []
-        self.bound = bound
+        self.bound, self.calls = bound, 0
         self._weights: dict[tuple[int, str], dict[str, Tensor]] = {}
         self._held: list[Any] = []  # so that no id is used twice
 
@@ -70,7 +70,8 @@ class Builder:
         return list(call.values)
 
     def _check(self, node: Any, name: str) -> None:
-        if len(self.steps) > LARGEST:
+        self.calls += 1
+        if self.calls > LARGEST:
             raise UnsupportedError(f"keras: the model has more than {LARGEST:,} operations.")
         if any(getattr(tensor, "_keras_mask", None) is not None for tensor in node.outputs):
             raise UnsupportedError(

@@ -35,8 +35,7 @@ def load_keras(path: Path) -> KerasGraph:
 
     Source: own.
     """
-    import convitro.keras  # noqa: F401 - its layer is known to Keras from here on
-    from convitro.keras.backend import import_keras
+    from convitro.keras.backend import import_keras  # with which our own layer becomes known to Keras
 
     keras, origin = import_keras(), f'"{path}"'
     archive = path.suffix == ".keras"
