@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 import convitro
 from convitro.anatomy import receptive_field
+from convitro.anatomy.receptive.field import Box
+from tests import architectures
 from tests.anatomy.impulses import check, positive, really_seen
 
 IMAGE = (1, 9, 11)
@@ -190,3 +192,37 @@ def test_units_see_what_they_really_see(name: str) -> None:
 def channels_of(network: nn.Module) -> int:
     with torch.no_grad():
         return int(network(torch.zeros(1, *IMAGE, dtype=torch.float64)).shape[1])
+
+
+def lines_of_pixels(box: Box, size: tuple[int, int, int]) -> tuple[torch.Tensor, list[bool]]:
+    """Pictures of one row or column each: the first and last inside a box, and those right outside of it."""
+    inside = [(2, box.top), (2, box.bottom - 1), (3, box.left), (3, box.right - 1)]
+    outside = [(2, box.top - 1), (2, box.bottom), (3, box.left - 1), (3, box.right)]
+    outside = [(dim, at) for dim, at in outside if 0 <= at < size[dim - 1]]
+    pictures = torch.zeros(len(inside) + len(outside), *size, dtype=torch.float64)
+    for picture, (dim, at) in zip(pictures, inside + outside, strict=True):
+        picture.select(dim - 1, at).fill_(1)
+    return pictures, [True] * len(inside) + [False] * len(outside)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "unet", "inception"])
+def test_the_borders_of_fields_in_real_networks(name: str, resnet18: nn.Sequential) -> None:
+    """A line of pixels at the edge of a field changes the unit, the next line outside does not."""
+    inception = cast(nn.Sequential, architectures.inception_v3(4).get_submodule("features"))
+    network, size, layers = {
+        "resnet18": (resnet18[:6], (3, 72, 72), ["3", "5.1.conv2"]),
+        "unet": (architectures.unet(width=2), (1, 220, 220), ["down.2.2", "merge.1.0", "head"]),
+        "inception": (inception[:12], (3, 139, 139), ["mixed_6a.branch_pool", "mixed_6b.branch7x7.2.conv"]),
+    }[name]
+    model = positive(network)
+    fields = receptive_field(model, size)
+    for layer in layers:
+        field = fields[layer]
+        y, x = field.map_size[0] // 2, field.map_size[1] // 2 - 1
+        pictures, expected = lines_of_pixels(field.region(y, x), size)
+        seen: list[torch.Tensor] = []
+        handle = model.get_submodule(layer).register_forward_hook(lambda m, a, out: seen.append(out))  # noqa: B023
+        with torch.no_grad():
+            model(pictures)
+        handle.remove()
+        assert (seen[0][:, :, y, x].abs().amax(1) > 0).tolist() == expected, layer
