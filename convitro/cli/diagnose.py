@@ -85,7 +85,7 @@ def diagnose(
 
         network = open_model(model, arch, input, classes, mean, std)
         seen, chosen = chosen_data(network, data, images)
-        other = None if held_out is None else test_part(held_out, network, images)
+        other = None if held_out is None else part_held_out(held_out, network, images)
     found = look_over(
         network.model,
         seen.mapped(network.normalize),
@@ -173,7 +173,7 @@ def chosen_data(network: Network, source: str | None, images: int) -> tuple[Data
     return seen, (f"data: {seen} (--data names others, best those of the training)",)
 
 
-def test_part(source: str, network: Network, images: int) -> Dataset:
+def part_held_out(source: str, network: Network, images: int) -> Dataset:
     """The test part of a source, or all of one that has no parts."""
     from convitro.datasets import open_dataset
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from convitro.cli.diagnose import DATA, HELD_OUT, IMAGES, chosen_data, test_part
+from convitro.cli.diagnose import DATA, HELD_OUT, IMAGES, chosen_data, part_held_out
 from convitro.cli.manners import progress
 from convitro.cli.network import open_model
 from convitro.cli.options import ARCH, CLASSES, INPUT, MEAN, MODEL, STD
@@ -61,7 +61,7 @@ def report(
 
         network = open_model(model, arch, input, classes, mean, std)
         seen, _ = chosen_data(network, data, images)
-        other = None if held_out is None else test_part(held_out, network, images)
+        other = None if held_out is None else part_held_out(held_out, network, images)
         pictures = opened(network, image) if image else some_of(network, seen)
     sections = study(network, seen, other)
     with progress("Writing the report ..."):

@@ -113,7 +113,7 @@ def test_likeness_is_the_correlation_of_the_pixels_on_the_grid() -> None:
     maps = torch.randn(7, 4, 6, 5)
     maps[:, 3] = 2 * maps[:, 0] + 1
     whole, first, second = (likeness(on_grid(part), 4, None) for part in (maps, maps[:3], maps[3:]))
-    expected = torch.corrcoef(maps.transpose(0, 1).reshape(4, -1).double())
+    expected = torch.corrcoef(maps.transpose(0, 1).reshape(4, -1))
     for found in (whole, first.merge(second)):
         torch.testing.assert_close(found.correlation(), expected, rtol=1e-5, atol=1e-6)
 

@@ -72,6 +72,18 @@ class Diagnosis:
         findings: what is wrong; empty for a healthy network.
         accuracy, held_out_accuracy: shares of right answers; None without labels.
         notes: what could not be judged, and why.
+
+    Example:
+        >>> from convitro import diagnose
+        >>> from convitro.datasets import open_dataset
+        >>> from convitro.models import small_vgg
+        >>> model = small_vgg()
+        >>> _ = torch.nn.init.constant_(model.conv2_1.bias[5], -100)
+        >>> diagnosis = diagnose(model, open_dataset("details", (3, 32, 32)).sample(16))
+        >>> diagnosis.title
+        'Sequential: 1 finding in 6 layers over 16 images'
+        >>> [(found.where, found.kind) for found in diagnosis.dead]
+        [('conv2_1, filter 5', 'dead')]
     """
 
     model: str

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from convitro.aggregation import Norm, Sum
@@ -33,7 +33,7 @@ class Likeness:
     count: int
     mean: Float[Tensor, " C"]
     products: Float[Tensor, "C C"]
-    active: Float[Tensor, " C"]
+    active: Int[Tensor, " C"]
 
     def merge(self, other: Likeness) -> Likeness:
         """The sums over both sets of images, by the rule of `MapStatistics.merge`."""
@@ -48,7 +48,7 @@ class Likeness:
     def correlation(self) -> Float[Tensor, "C C"]:
         """Pearson's correlation of every two filters; 0 where a filter is constant."""
         squares = self.products.diagonal()
-        known = squares > 1e-10 * self.count * self.mean.square()
+        known = squares > 1e-12 * self.count * self.mean.square()
         scale = torch.where(known, squares, torch.inf).rsqrt()
         return (self.products * scale[:, None] * scale).clamp(-1, 1)
 
@@ -70,7 +70,7 @@ def likeness(grid: Tensor, filters: int, rest: float | None) -> Likeness:
     mean = values.mean(1, keepdim=True)
     apart = values - mean
     products = apart @ apart.T
-    return Likeness(values.shape[1], mean.squeeze(1).double(), products.double(), active.double())
+    return Likeness(values.shape[1], mean.squeeze(1), products, active)
 
 
 def spread_out(size: int, count: int) -> Tensor:
