@@ -97,9 +97,13 @@ IN_TORCH = """
     sqrt rsqrt abs neg pow
 """.split()  # noqa: SIM905 - one per line would hide that they are many
 IN_FUNCTIONAL = """
-    max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d linear gelu silu mish hardswish hardsigmoid
+    max_pool2d avg_pool2d adaptive_avg_pool2d linear gelu silu mish hardswish hardsigmoid
     hardtanh hardtanh_ leaky_relu leaky_relu_ selu celu relu6 softplus logsigmoid prelu pad
 """.split()  # noqa: SIM905
+WITH_PLACES: dict[str, Function] = {
+    "max_pool2d_with_indices": F.max_pool2d_with_indices,
+    "adaptive_max_pool2d": F.adaptive_max_pool2d_with_indices,
+}
 OF_TENSORS = ("view", "reshape", "expand", "contiguous", "clone", "detach", "add_", "mul_", "sub_", "div_")
 
 
@@ -146,7 +150,7 @@ def plain(name: str, overload: str, found: Function) -> Function:
         return getattr(torch, name)
     if name in IN_FUNCTIONAL:
         return getattr(F, name)
-    return getattr(Tensor, name) if name in OF_TENSORS else found
+    return getattr(Tensor, name) if name in OF_TENSORS else WITH_PLACES.get(name, found)
 
 
 def refused(target: Any, reason: str) -> UnsupportedError:

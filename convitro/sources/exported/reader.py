@@ -21,7 +21,7 @@ FORMATS = {
     3: torch.channels_last_3d,
     4: torch.preserve_format,
 }
-PLAIN = ("as_int", "as_ints", "as_float", "as_floats", "as_bool", "as_bools", "as_string", "as_int_lists")
+PLAIN = ("as_int", "as_ints", "as_bool", "as_bools", "as_string", "as_int_lists")
 NAMED = ("as_sym_int", "as_sym_float", "as_sym_bool")
 LARGEST_SIZE = 2**31
 
@@ -124,6 +124,8 @@ class Reader:
         ((kind, value),) = stated.items()
         if kind == "as_none" or (isinstance(value, Mapping) and "as_none" in value):
             return None
+        if kind in ("as_float", "as_floats"):
+            return [number(item) for item in value] if kind == "as_floats" else number(value)
         if kind in PLAIN:
             return value
         if kind in ("as_tensor", "as_optional_tensor"):
@@ -131,8 +133,8 @@ class Reader:
         if kind in NAMED:
             if "as_name" in value:
                 return self.reference(value["as_name"], inputs, tensors)
-            ((_, number),) = value.items()
-            return number
+            ((_, fixed),) = value.items()
+            return fixed
         if kind in ("as_tensors", "as_optional_tensors", "as_sym_ints", "as_sym_floats"):
             inner = {"as_tensors": "as_tensor", "as_optional_tensors": "as_optional_tensor"}
             single = inner.get(kind, "as_sym_int")
@@ -160,6 +162,11 @@ class Reader:
             short += "_"
         tensors[short] = tensor
         return Held(short)
+
+
+def number(stated: Any) -> float:
+    """A floating point number; JSON has no infinities, so they stand there as text."""
+    return float(stated) if stated in ("Infinity", "-Infinity", "NaN") else stated
 
 
 def result_names(stated: Mapping[str, Any]) -> list[str]:
