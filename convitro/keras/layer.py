@@ -46,7 +46,7 @@ class Conv2D(keras.layers.Conv2D):
         >>> picture = np.full((1, 3, 3, 3), [1.0, 100.0, 10000.0], dtype="float32")
         >>> for aggregation in ("sum", "max"):
         ...     layer = Conv2D(1, 2, kernel_initializer="ones", aggregation=aggregation)
-        ...     print(float(layer(picture)[0, 0, 0, 0]))
+        ...     print(layer(picture)[0, 0, 0, 0].item())
         40404.0
         40000.0
     """
