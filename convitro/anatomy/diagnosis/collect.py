@@ -165,23 +165,28 @@ class Records:
 
 def collect(model: nn.Module, data: Batches, doing: str) -> Records:
     """Run `model`, in evaluation mode, once over `data`; one batch is in memory at a time."""
-    records = Records()
+    records, device = Records(), device_of(model)
     for images, labels in track(data, doing, total=data.total, size=lambda batch: len(batch[0])):
         collector = Collector(model, records.images)
-        scores = collector.run(images, mode="eval")
+        scores = collector.run(images.to(device), mode="eval")
         records.add(collector.records(), images, answers(scores, labels))
     return records
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model computes: where its first parameter lies."""
+    return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
 
 
 def answered(model: nn.Module, data: Batches, doing: str) -> Answers | None:
     """What the model answers to labelled images, without looking inside."""
     total: Answers | None = None
-    was_training = [module for module in model.modules() if module.training]
+    device, was_training = device_of(model), [module for module in model.modules() if module.training]
     model.eval()
     try:
         for images, labels in track(data, doing, total=data.total, size=lambda batch: len(batch[0])):
             with torch.no_grad():
-                total = either(total, answers(model(images), labels))
+                total = either(total, answers(model(images.to(device)), labels))
     finally:
         for module in was_training:
             module.training = True
