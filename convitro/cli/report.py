@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from convitro.cli.diagnose import DATA, HELD_OUT, IMAGES, chosen_data, part_held_out
+from convitro.cli.images import DATA, HELD_OUT, IMAGES, chosen_data, part_held_out
 from convitro.cli.manners import progress
 from convitro.cli.network import open_model
 from convitro.cli.options import ARCH, CLASSES, INPUT, MEAN, MODEL, STD
