@@ -65,6 +65,7 @@ HOMES: dict[str, frozenset[str]] = {
     "keras.src.ops.numpy": OPERATIONS,
     "keras.src.ops.nn": OPERATIONS,
     "keras.src.ops.core": frozenset({"Cast"}),
+    "keras.src.applications.convnext": frozenset({"LayerScale"}),
     "keras.src.activations.activations": frozenset({"ReLU"}),
 }
 PARTS = ("initializers", "regularizers", "constraints")

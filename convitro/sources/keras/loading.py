@@ -17,7 +17,7 @@ from convitro.sources.keras.network import KerasGraph
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 FEW_NUMBERS = 2**20
-"""So many numbers a model may have whatever its file holds: states of random layers are not always saved."""
+"""So many more numbers than its file a model may have: states of random layers are not always saved."""
 
 
 def load_keras(path: Path) -> KerasGraph:
@@ -75,7 +75,7 @@ def described_as_keras_2(keras: Any, config: dict[str, Any]) -> Any:
 def check_size(model: Any, numbers: int, origin: str) -> None:
     """Refuse a model that needs more numbers than its file has."""
     needed = sum(math.prod(variable.shape) for variable in model.variables)
-    if needed > max(numbers, FEW_NUMBERS):
+    if needed > numbers + FEW_NUMBERS:
         raise LoadError(
             f"load: {origin} describes a larger model than it has weights for.",
             expected=f"at most {numbers:,} numbers",
