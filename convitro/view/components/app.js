@@ -9,9 +9,10 @@ import { Header } from "./header.js";
 import { HelpDialog } from "./help.js";
 import { html } from "./html.js";
 import { PictureDialog } from "./pictures.js";
+import { PlayView } from "./play/view.js";
 import { Bubble } from "./term.js";
 
-const COMPONENTS = { filter: FilterView };
+const COMPONENTS = { filter: FilterView, play: PlayView };
 
 /** @param {{loader: import("../state/loader.js").Loader}} props */
 export function App({ loader }) {

@@ -5,6 +5,7 @@ import { live, view } from "./store.js";
 /** @type {{id: string, title: string, words: string, needsServer?: boolean}[]} */
 export const VIEWS = [
   { id: "filter", title: "Filter", words: "one filter, from its channels to its map" },
+  { id: "play", title: "Play", words: "change a kernel by hand and see what comes out" },
 ];
 
 /** The views that this page can show: without a server, those that need no new computation. */
