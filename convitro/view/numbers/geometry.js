@@ -32,8 +32,13 @@ export function reachOf(kernel, dilation) {
  * @param {0 | 1} axis
  */
 export function outputExtent(layer, axis) {
+  return Math.max(formulaExtent(layer, axis), 0);
+}
+
+/** What the formula of the output size gives: less than 1 where the kernel finds no place. */
+function formulaExtent(layer, axis) {
   const free = paddedExtent(layer, axis) - reachOf(layer.kernel_size[axis], layer.dilation[axis]);
-  return free < 0 ? 0 : Math.floor(free / layer.stride[axis]) + 1;
+  return Math.floor(free / layer.stride[axis]) + 1;
 }
 
 function paddedExtent(layer, axis) {
@@ -41,14 +46,15 @@ function paddedExtent(layer, axis) {
 }
 
 /**
- * The formula of the output size with its numbers: "⌊(28 + 1 + 1 − 1 · (3 − 1) − 1) / 2⌋ + 1".
+ * The formula of the output size with its numbers: "⌊(28 + 1 + 1 − 1 · (3 − 1) − 1) / 2⌋ + 1 = 14".
  * @param {object} layer
  * @param {0 | 1} axis
  */
 export function outputFormula(layer, axis) {
   const [before, after] = [layer.padding[2 * axis], layer.padding[2 * axis + 1]];
   const [kernel, dilation, stride] = [layer.kernel_size[axis], layer.dilation[axis], layer.stride[axis]];
-  return `⌊(${layer.input_size[axis]} + ${before} + ${after} − ${dilation} · (${kernel} − 1) − 1) / ${stride}⌋ + 1`;
+  const found = formulaExtent(layer, axis);
+  return `⌊(${layer.input_size[axis]} + ${before} + ${after} − ${dilation} · (${kernel} − 1) − 1) / ${stride}⌋ + 1 = ${found}`.replace("= -", "= −");
 }
 
 /**

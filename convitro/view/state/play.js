@@ -139,14 +139,19 @@ export function choosePreset(id) {
   });
 }
 
+/** Whose kernel the editor shows: a channel that has one of its own and is there, else the first. */
+const openIndex = computed(() => {
+  const { kernels, stack: depth } = setting.value;
+  return depth ? 0 : Math.min(editing.value, kernels.length - 1, picture.value.channels.length - 1);
+});
+
 /** The kernel that the editor shows. */
-export const openKernel = computed(() => kernelOf(setting.value.kernels, editing.value));
+export const openKernel = computed(() => setting.value.kernels[openIndex.value]);
 
 /** Put another kernel in place of the open one; the others take its size. */
 export function setKernel(kernel) {
   const { kernels } = setting.value;
-  const at = Math.min(editing.value, kernels.length - 1);
-  const fitted = kernels.map((old, index) => (index === at ? kernel : resize(old, [kernel.rows, kernel.columns])));
+  const fitted = kernels.map((old, index) => (index === openIndex.value ? kernel : resize(old, [kernel.rows, kernel.columns])));
   change({ kernels: fitted });
 }
 

@@ -24,7 +24,7 @@ export function Editor() {
   const scale = signedScale(null, values);
   const most = limitOf(values) || 1;
   const side = Math.max(rows, columns);
-  const name = setting.value.kernels.length > 1 ? `${picture.value.names[editing.value]} kernel` : "kernel";
+  const name = setting.value.kernels.length > 1 && picture.value.names.length > 1 ? `${picture.value.names[editing.value]} kernel` : "kernel";
   return html`<div class="editor" role="group" aria-label=${name}>
     <p class="editor-head"><${Term} word="kernel" /> <span class="muted">${rows} × ${columns}</span>
       <span class="editor-sum muted">sum <span class="number">${sumOf(values)}</span></span></p>

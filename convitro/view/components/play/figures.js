@@ -17,8 +17,8 @@ export function Figures() {
   return html`<dl class="figures" data-empty=${Boolean(empty)}>
     <${Figure} name="parameters" title="Parameters" value=${formatCount(parameters)} how="${layer.in_channels} · ${kh} · ${kw} + 1: the numbers of the kernels and the bias" />
     <${Figure} name="size" title="Size of the result" value="${rows} × ${columns}"
-      how=${squareOutput ? `${outputFormula(layer, 0)} = ${rows}` : `rows ${outputFormula(layer, 0)} = ${rows}; columns ${outputFormula(layer, 1)} = ${columns}`}>
-      (size + padding − dilation · (kernel − 1) − 1) / stride, rounded down, + 1</${Figure}>
+      how=${squareOutput ? outputFormula(layer, 0) : `rows ${outputFormula(layer, 0)}; columns ${outputFormula(layer, 1)}`}>
+      ${empty && "Less than 1 is none. "}(size + padding − dilation · (kernel − 1) − 1) / stride, rounded down, + 1</${Figure}>
     <${Figure} name="macs" title=${html`<${Term} word="MAC">MACs</${Term}>`} value=${formatCount(macs)} how="${layer.in_channels} · ${kh} · ${kw} · ${rows} · ${columns}: one for every weight at every place" />
     <${Figure} name="field" title=${html`<${Term} word="receptive field">Receptive field</${Term}>`} value=${field.map(({ size }) => size).join(" × ")}
       how=${square ? `${field[0].formula} = ${field[0].size}` : `rows ${field[0].formula} = ${field[0].size}; columns ${field[1].formula} = ${field[1].size}`}>

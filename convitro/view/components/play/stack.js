@@ -151,20 +151,19 @@ function ignore() {}
 /** Parameters and MACs of both sides, for layers of so many channels. */
 export function StackFigures() {
   if (stack.value.empty) return null;
-  const { steps, large, whole } = stack.value;
+  const { steps, large } = stack.value;
+  const [high, wide] = picture.value.size;
   const { width, kernels: [kernel] } = setting.value; // prettier-ignore
-  const cost = (layer, size) => costOf({ channels: width, filters: width, kernel_size: size, output_size: layer.output_size });
-  const small = steps.map(({ layer }) => cost(layer, [kernel.rows, kernel.columns]));
-  const sum = (name) => small.reduce((total, each) => total + each[name], 0);
-  const one = cost(whole.layer, [large.rows, large.columns]);
+  const cost = ({ rows, columns }) => costOf({ channels: width, filters: width, kernel_size: [rows, columns], output_size: [high, wide] });
+  const [small, one] = [cost(kernel), cost(large)];
   const field = receptiveField(steps.map(() => ({ kernel: kernel.rows })));
   const other = receptiveField(steps.map(() => ({ kernel: kernel.columns })));
   const depth = steps.length;
   const rows = [
     ["receptive field", `${field.size} × ${other.size}`, `${large.rows} × ${large.columns}`, `${field.formula} = ${field.size}`],
-    ["parameters", formatCount(sum("parameters")), formatCount(one.parameters),
+    ["parameters", formatCount(depth * small.parameters), formatCount(one.parameters),
       `${depth} · (${width} · ${width} · ${kernel.rows} · ${kernel.columns} + ${width}) against ${width} · ${width} · ${large.rows} · ${large.columns} + ${width}`],
-    ["MACs", formatCount(sum("macs")), formatCount(one.macs), "weights · places, without padding"],
+    ["MACs", formatCount(depth * small.macs), formatCount(one.macs), `weights · ${high} · ${wide} places, padded so that every map is as large as the picture`],
   ]; // prettier-ignore
   return html`<div class="costs"><table>
     <caption>With ${width} ${width === 1 ? "channel" : "channels"} in every layer</caption>
