@@ -173,8 +173,8 @@ export function shareKernel(shared) {
 }
 
 /** Keep an output pixel; null is the strongest. */
-export function keepPixel(pixel) {
-  change({ pixel: pixel && clamp(pixel, result.value.layer.output_size) });
+export function keepPixel(pixel, size = result.value.layer.output_size) {
+  change({ pixel: pixel && clamp(pixel, size) });
 }
 
 /** The setting from the address. */

@@ -236,7 +236,7 @@ def test_the_tools_of_the_kernel(open_play: OpenPlay) -> None:
         assert cells(page) == values, tool
     page.get_by_role("button", name="Random").click()
     assert any(text != "0" for text in cells(page))
-    page.get_by_role("button", name="more rows of the kernel").click()
+    page.get_by_role("button", name="rows of the kernel: more").click()
     assert page.locator(".weight").count() == 6
 
 
@@ -270,10 +270,10 @@ def test_the_settings_by_hand(open_play: OpenPlay) -> None:
     size = page.locator(".bench-result figcaption")
     page.get_by_role("radio", name="same: the result as large as the picture").click()
     expect(size).to_contain_text(f"16 {TIMES} 16")
-    page.get_by_role("button", name="more the stride").click()
+    page.get_by_role("button", name="stride: more").click()
     expect(size).to_contain_text(f"8 {TIMES} 8")
-    page.get_by_label("the dilation", exact=True).fill("3")
-    page.get_by_label("the bias", exact=True).fill("-0.5")
+    page.get_by_label("dilation", exact=True).fill("3")
+    page.get_by_label("bias", exact=True).fill("-0.5")
     page.get_by_role("radio", name="ReLU: what is negative").click()
     page.get_by_role("radio", name="2 by 2").click()
     expect(size).to_contain_text(f"4 {TIMES} 4")
@@ -281,7 +281,7 @@ def test_the_settings_by_hand(open_play: OpenPlay) -> None:
     page.get_by_role("radio", name="three channels").click()
     page.get_by_role("radio", name="as a picture").click()
     assert play_of(page) == "edges*iramp*g0*s2*psame*d3*b-0.5*arelu*m2*lgrey"
-    page.get_by_label("the stride", exact=True).fill("0")
+    page.get_by_label("stride", exact=True).fill("0")
     expect(page.get_by_role("alert")).to_contain_text("a whole number from 1 to 8. 2 still holds")
 
 
@@ -360,7 +360,7 @@ def test_small_kernels_against_a_large_one(open_play: OpenPlay) -> None:
     expect(page.locator(".verdict")).to_contain_text("nothing in between is negative")
     page.get_by_label("kernel, row 0, column 0").fill("-30")
     expect(page.locator(".verdict")).to_contain_text("The results differ")
-    page.get_by_label("the channels of each layer", exact=True).fill("8")
+    page.get_by_label("channels of each layer", exact=True).fill("8")
     expect(page.locator(".costs")).to_contain_text("3 · (8 · 8 · 3 · 3 + 8) against 8 · 8 · 7 · 7 + 8")
     page.get_by_role("radio", name="3 by 3 pixels of 1, 100").click()
     expect(page.locator(".no-result")).to_contain_text(f"the picture has 3 {TIMES} 3")
@@ -373,7 +373,7 @@ def test_a_kernel_that_finds_no_place(open_play: OpenPlay) -> None:
     page.get_by_role("radio", name="same: the result as large").click()
     expect(page.locator(".no-result")).to_have_count(0)
     page.get_by_role("radio", name="none, as the word valid").click()
-    page.get_by_label("the dilation", exact=True).fill("1")
+    page.get_by_label("dilation", exact=True).fill("1")
     page.get_by_role("radio", name="3 by 3", exact=True).click()
     expect(page.locator(".no-result")).to_contain_text("Nothing is left to pool")
 

@@ -78,7 +78,8 @@ function pixelMarks() {
 /** Patch × kernel = products; the kernel opens in the editor. */
 function Products({ index, name, scale }) {
   const size = result.value.layer.kernel_size;
-  const part = (read) => () => (playPlace.value && playParts.value[index] ? read(playParts.value[index]) : null);
+  const fits = () => playPlace.value && result.value.layer.kernel_size.join() === size.join();
+  const part = (read) => () => (fits() && playParts.value[index] ? read(playParts.value[index]) : null);
   const open = () => {
     if (picture.value.names.length > 1 && setting.value.kernels.length === 1) shareKernel(false);
     editing.value = index;

@@ -25,7 +25,7 @@ export function NumberField({ label, value, low, high, onChange, any = false, di
     setTyped(words);
     const number = read(words);
     if (number !== null) onChange(number);
-    else if (words.trim()) complaint.value = `“${words}” does not fit ${label}: ${any ? "a number" : "a whole number"} from ${low} to ${high}. ${value} still holds.`;
+    else if (words.trim()) complaint.value = `“${words}” does not fit the ${label}: ${any ? "a number" : "a whole number"} from ${low} to ${high}. ${value} still holds.`;
   };
   const size = any ? 0.1 : 1;
   const key = (event) => {
@@ -35,13 +35,13 @@ export function NumberField({ label, value, low, high, onChange, any = false, di
     step(event.shiftKey ? by * 10 : by);
   };
   return html`<span class="number-field">
-    <button type="button" tabindex="-1" aria-label="less ${label}" disabled=${disabled || value <= low} onClick=${() => step(-size)}>−</button>
-    <input type="text" inputmode=${any ? "decimal" : "numeric"} aria-label=${label} aria-invalid=${wrong} disabled=${disabled} autocomplete="off"
+    <button type="button" tabindex="-1" aria-label="${label}: less" disabled=${disabled || value <= low} onClick=${() => step(-size)}>−</button>
+    <input type="text" inputmode=${any ? undefined : "numeric"} aria-label=${label} aria-invalid=${wrong} disabled=${disabled} autocomplete="off"
       value=${typed ?? String(value).replace("-", "−")} onInput=${type} onBlur=${() => {
         if (wrong) complaint.value = "";
         setTyped(null);
       }} onKeyDown=${key} />
-    <button type="button" tabindex="-1" aria-label="more ${label}" disabled=${disabled || value >= high} onClick=${() => step(size)}>+</button>
+    <button type="button" tabindex="-1" aria-label="${label}: more" disabled=${disabled || value >= high} onClick=${() => step(size)}>+</button>
   </span>`;
 }
 

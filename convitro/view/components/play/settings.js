@@ -77,14 +77,14 @@ function FilterSettings() {
         write=${(key) => ({ padding: key === "number" ? 1 : key })} />
       ${
         typeof padding === "number" &&
-        html`<${NumberField} label="the padding" value=${padding} low=${0} high=${LIMITS.padding} onChange=${(value) => change({ padding: value })} />`
+        html`<${NumberField} label="padding" value=${padding} low=${0} high=${LIMITS.padding} onChange=${(value) => change({ padding: value })} />`
       }
     </${Row}>
     <${Row} name=${html`<${Term} word="stride">Stride</${Term}>`}>
-      <${NumberField} label="the stride" value=${stride} low=${1} high=${LIMITS.stride} onChange=${(value) => change({ stride: value })} />
+      <${NumberField} label="stride" value=${stride} low=${1} high=${LIMITS.stride} onChange=${(value) => change({ stride: value })} />
     </${Row}>
     <${Row} name=${html`<${Term} word="dilation">Dilation</${Term}>`}>
-      <${NumberField} label="the dilation" value=${dilation} low=${1} high=${LIMITS.dilation} onChange=${(value) => change({ dilation: value })} />
+      <${NumberField} label="dilation" value=${dilation} low=${1} high=${LIMITS.dilation} onChange=${(value) => change({ dilation: value })} />
     </${Row}>
     ${
       count > 1 &&
@@ -95,7 +95,7 @@ function FilterSettings() {
     </${Row}>`
     }
     <${Row} name=${html`<${Term} word="bias">Bias</${Term}>`}>
-      <${NumberField} label="the bias" value=${bias} low=${-LIMITS.bias} high=${LIMITS.bias} any=${true} onChange=${(value) => change({ bias: value })} />
+      <${NumberField} label="bias" value=${bias} low=${-LIMITS.bias} high=${LIMITS.bias} any=${true} onChange=${(value) => change({ bias: value })} />
     </${Row}>
     <${Row} name=${html`<${Term} word="activation">Activation</${Term}>`}>
       <${Choice} label="Activation" items=${ACTIVATIONS} chosen=${activation} set="activation" />
@@ -111,7 +111,7 @@ function StackSettings() {
     <${Row} name="Layers"><${Choice} label="Layers" items=${DEPTHS} chosen=${stack} set="stack" /></${Row}>
     <${Row} name="In between"><${Choice} label="In between" items=${BETWEEN} chosen=${between} set="between" /></${Row}>
     <${Row} name="Channels">
-      <${NumberField} label="the channels of each layer" value=${width} low=${1} high=${LIMITS.width} onChange=${(value) => change({ width: value })} />
+      <${NumberField} label="channels of each layer" value=${width} low=${1} high=${LIMITS.width} onChange=${(value) => change({ width: value })} />
       <span class="settings-note muted">for the costs below; the maps shown have one.</span>
     </${Row}>`;
 }

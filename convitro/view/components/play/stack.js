@@ -85,7 +85,7 @@ export function pointInStack(at, keep) {
 }
 
 function keepPixelOf(pixel) {
-  keepPixel(pixel && clamp(pixel, stack.value.whole.layer.output_size));
+  keepPixel(pixel, stack.value.whole.layer.output_size);
 }
 
 export function StackView() {

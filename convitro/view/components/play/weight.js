@@ -11,6 +11,7 @@ import { html } from "../html.js";
 const DRAG_AFTER = 4; // pixels: less is a click
 const PIXELS_PER_STEP = 7;
 const ROOMY = 5; // columns up to which a cell has room for three digits
+const TIGHT = 7; // columns from which it has room for two only
 
 /** @param {{at: number, value: number, values: number[], columns: number, scale: object, label: string}} props */
 export function Weight({ at, value, values, columns, scale, label }) {
@@ -37,7 +38,7 @@ export function Weight({ at, value, values, columns, scale, label }) {
   useWheel(input, by);
 
   return html`<input
-    ref=${input} class="weight" type="text" inputmode="decimal" autocomplete="off" spellcheck=${false}
+    ref=${input} class="weight" type="text" autocomplete="off" spellcheck=${false}
     aria-label=${label} aria-invalid=${wrong} style=${{ background, color: text }}
     value=${typed ?? shown(value, values, columns)}
     onFocus=${(event) => {
@@ -54,6 +55,7 @@ function full(value) {
 }
 
 function shown(value, values, columns) {
+  if (columns > TIGHT) return full(Number(value.toPrecision(2))).replace("0.", ".").slice(0, 4);
   if (full(value).length <= (columns > ROOMY ? 4 : 5)) return full(value);
   return columns > ROOMY ? formatShort(value, Math.max(...values.map(Math.abs))) : formatCell(value);
 }
