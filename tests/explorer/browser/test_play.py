@@ -344,6 +344,26 @@ def test_pointing_and_arrow_keys(open_play: OpenPlay) -> None:
     assert play_of(page) == "edges"
 
 
+def test_large_kernels_are_written_out(open_play: OpenPlay, picture: Tensor) -> None:
+    page = open_play("red*w3x5" + "_0.5_-1" * 7 + "_0.5*x6_7")
+    page.get_by_text("The products with all their numbers").click()
+    rows = [[0.5, -1.0, 0.5, -1.0, 0.5], [-1.0, 0.5, -1.0, 0.5, -1.0]]
+    pixel = dissect(layer(3, [[rows[0], rows[1], rows[0]]], padding="same"), picture)["0"].pixel(0, 6, 7)
+    for index, name in enumerate(("red", "green", "blue")):
+        row = page.locator(f".written [data-channel={name}]")
+        texts = row.locator("figure").nth(2).locator(".cell").all_inner_texts()
+        for text, value in zip(texts, pixel.products[index].flatten().tolist(), strict=True):
+            assert reads(text, value)
+        assert reads(row.locator("b").inner_text(), float(pixel.partials[index]))
+
+
+@pytest.mark.parametrize("preset", ["blur", "sharpen", "same", "two"])
+def test_a_picture_keeps_its_brightness(open_play: OpenPlay, preset: str) -> None:
+    page = open_play(preset)
+    ends = page.locator(".bench-look .legend span").all_inner_texts()
+    assert ends == ["0", "256" if preset == "two" else "1"]
+
+
 def test_small_kernels_against_a_large_one(open_play: OpenPlay) -> None:
     page = open_play("two")
     expect(page.locator(".verdict")).to_contain_text("Both results are the same map. With nothing in between")

@@ -15,6 +15,7 @@ import { Term } from "../term.js";
 import { columnScale, pictureScale, pixelOfPooled } from "./looks.js";
 import { PlayMap } from "./playmap.js";
 import { PlaySentence } from "./sentence.js";
+import { WrittenOut } from "./written.js";
 
 const SYMBOLS = { sum: "Σ", mean: "mean", max: "max", min: "min", maxabs: "|max|" };
 
@@ -33,7 +34,8 @@ export function PlayChain() {
         <${Maps} />
         <${PlaySentence} />
       </div></div>
-    </div>`;
+    </div>
+    <${WrittenOut} />`;
 }
 
 function Heads() {

@@ -9,6 +9,7 @@ import { html } from "../html.js";
 import { Radios } from "../radios.js";
 import { Term } from "../term.js";
 import { NumberField } from "./fields.js";
+import { sumOf } from "./looks.js";
 import { Weight } from "./weight.js";
 
 const TOOLS = [
@@ -27,7 +28,7 @@ export function Editor() {
   const name = setting.value.kernels.length > 1 && picture.value.names.length > 1 ? `${picture.value.names[editing.value]} kernel` : "kernel";
   return html`<div class="editor" role="group" aria-label=${name}>
     <p class="editor-head"><${Term} word="kernel" /> <span class="muted">${rows} × ${columns}</span>
-      <span class="editor-sum muted">sum <span class="number">${sumOf(values)}</span></span></p>
+      <span class="editor-sum muted">sum <span class="number">${written(values)}</span></span></p>
     <div class="editor-frame">
       <div class="weights" style=${{ "--rows": rows, "--columns": columns, "--side": side }} onPaste=${paste}>
         ${values.map((value, at) => {
@@ -53,9 +54,8 @@ export function Editor() {
   </div>`;
 }
 
-function sumOf(values) {
-  const sum = values.reduce((total, value) => total + value, 0);
-  return String(Number(sum.toFixed(3))).replace("-", "−");
+function written(values) {
+  return String(Number(sumOf({ values }).toFixed(3))).replace("-", "−");
 }
 
 /** Whose kernel is open, where the picture has several channels. */

@@ -7,7 +7,7 @@ import { Radios } from "../radios.js";
 
 const LOOKS = [
   { key: "signed", label: "around 0: blue below, orange above", body: "around 0" },
-  { key: "grey", label: "as a picture: from black to white", body: "as a picture" },
+  { key: "grey", label: "as a picture: 0 is black, what the kernel makes of a white area is white", body: "as a picture" },
 ];
 
 /** @param {{scale: import("../../numbers/colour.js").Scale}} props */

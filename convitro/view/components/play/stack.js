@@ -11,7 +11,7 @@ import { html } from "../html.js";
 import { MapView } from "../map.js";
 import { Matrix } from "../matrix.js";
 import { Look } from "./look.js";
-import { lookScale, pictureScale } from "./looks.js";
+import { lookScale, pictureScale, sumOf } from "./looks.js";
 import { PlayMap } from "./playmap.js";
 
 const NEAR = 15; // pixels a side of a close-up
@@ -44,6 +44,11 @@ export function stackMarks() {
   });
 }
 
+/** The colours of a map after so many of the small kernels. */
+function lookOf(map, depth) {
+  return lookScale(map, sumOf(setting.value.kernels[0]) ** depth);
+}
+
 /** What comes out, in the place of the single filter's result. */
 export function StackResult() {
   const { whole, steps, empty } = stack.value;
@@ -57,7 +62,7 @@ export function StackResult() {
   return html`<figure class="bench-result">
     <figcaption>result <span class="muted">of the ${WORDS[steps.length].toLowerCase()} layers, ${size.join(" × ")}</span></figcaption>
     <${StackMap} map=${last.map} size=${size} />
-    <${Look} scale=${lookScale(setting.value.look, last.map)} />
+    <${Look} scale=${lookOf(last.map, steps.length)} />
     <${ValueAt} map=${last.map} width=${size[1]} />
   </figure>`;
 }
@@ -69,7 +74,7 @@ function ValueAt({ map, width }) {
 
 /** The last map as a whole; pointing at it moves the pixel whose view is outlined. */
 function StackMap({ map, size }) {
-  return html`<${PlayMap} values=${map} size=${size} scale=${lookScale(setting.value.look, map)}
+  return html`<${PlayMap} values=${map} size=${size} scale=${lookOf(map, setting.value.stack)}
     label="result of the layers, ${size[0]} rows, ${size[1]} columns. Arrow keys move the pixel"
     marks=${() => [{ box: seen(0, [1, 1]), kind: "pixel" }]} onPoint=${(at) => (pointed.value = at)} onPin=${keepPixelOf}
     keys=${{ at: target, onHome: () => keepPixelOf(null) }} />`;
@@ -140,7 +145,7 @@ function SideMap({ title, map, size, after, kernel, picture: whole }) {
   const colours = whole && { values: cut(whole.values, size[1], part, whole.shape[2]), shape: [...near, whole.shape[2]] };
   const mark = { ...box, top: box.top - part.top, left: box.left - part.left };
   return html`<figure class="side-map"><figcaption>${title}</figcaption>
-    <${MapView} values=${cut(map, size[1], part)} picture=${colours} size=${near} scale=${whole ? pictureScale(picture.value) : lookScale(setting.value.look, map)}
+    <${MapView} values=${cut(map, size[1], part)} picture=${colours} size=${near} scale=${whole ? pictureScale(picture.value) : lookOf(map, setting.value.stack - after)}
       label="${title} from near: ${box.height} by ${box.width} pixels are seen" marks=${() => [{ box: mark, kind: after ? "window" : "pixel" }]}
       onPoint=${ignore} onPin=${ignore} />
     <span class="side-seen muted">${after ? `${box.height} × ${box.width} seen` : "one pixel"}</span></figure>`;
