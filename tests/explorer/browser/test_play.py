@@ -1,24 +1,19 @@
 """The view "Play": a kernel changed by hand, and every number that it shows against the library's."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-import torch
 from playwright.sync_api import Browser, Page, expect
-from torch import Tensor, nn
 
-from convitro import dissect
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
-from tests.explorer.browser.conftest import PATIENCE_MS, Console, Explorer
-from tests.explorer.browser.reading import MINUS, mark_box, point_at, reads
+from tests.explorer.browser.conftest import Console
+from tests.explorer.browser.playing import SOBEL, TIMES, cells, check_pixel, layer, picture, play_of
+from tests.explorer.browser.reading import MINUS, mark_box, point_at
 from tests.explorer.networks import small
 
 OpenPlay = Callable[..., Page]
-SOBEL = [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]
-TIMES = "\N{MULTIPLICATION SIGN}"
 TITLES = {
     "edges": "Edges",
     "outlines": "Outlines",
@@ -35,73 +30,7 @@ TITLES = {
 }
 
 
-@pytest.fixture
-def open_play(browser: Browser, explorers: Callable[[str], Explorer], console: Console) -> Iterator[OpenPlay]:
-    """Opens the view at a setting: `open_play("edges*s2", width=360)`."""
-    contexts = []
-
-    def open_one(play: str = "", name: str = "small", width: int = 1280, **options: Any) -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **options))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", console.hear)
-        page.on("pageerror", lambda error: console.messages.append(str(error)))
-        page.goto(explorers(name).address(view="play", **({"play": play} if play else {})))
-        expect(page.locator(".bench")).to_be_visible()
-        return page
-
-    expect.set_options(timeout=PATIENCE_MS)
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert console.unexpected() == []
-
-
-@pytest.fixture(scope="module")
-def picture() -> Tensor:
-    """The open picture as the page has it: bytes, as numbers from 0 to 1."""
-    network = small()
-    pixels = to_input(load_picture("cat"), network.input_size)
-    return (pixels.clamp(0, 1) * 255).round() / 255
-
-
-def layer(channels: int, kernels: list[list[list[float]]], *after: nn.Module, **options: Any) -> nn.Module:
-    """A convolution with these kernels, one for each channel, and what comes after it."""
-    weight = torch.tensor(kernels).expand(channels, -1, -1)[None].clone()
-    conv = nn.Conv2d(channels, 1, (weight.shape[-2], weight.shape[-1]), **options)
-    conv.load_state_dict({"weight": weight, "bias": torch.zeros(1)})
-    return nn.Sequential(conv, *after)
-
-
-def cells(page: Page) -> list[str]:
-    return [each.input_value() for each in page.locator(".weight").all()]
-
-
-def play_of(page: Page) -> str:
-    found = re.search(r"play=([^&]*)", page.url)
-    return found[1] if found else ""
-
-
-def check_pixel(page: Page, model: nn.Module, input: Tensor, pixel: tuple[int, int]) -> None:
-    """Every number about the pixel that the page shows is that of `dissect`."""
-    expect(page.locator(".sentence")).to_have_attribute("data-pixel", f"{pixel[0]},{pixel[1]}")
-    found = dissect(model, input)["0"]
-    trace = found.pixel(0, *pixel)
-    assert isinstance(trace.aggregated, float)
-    rows = page.locator(".channel-row")
-    assert rows.count() == input.shape[1]
-    for index, row in enumerate(rows.all()):
-        assert reads(row.locator(".partial-value").inner_text(), float(trace.partials[index]))
-        for name in ("patch", "kernel", "products"):
-            texts = row.locator(f"[data-column={name}] .cell").all_inner_texts()
-            for text, value in zip(texts, getattr(trace, name)[index].flatten().tolist(), strict=True):
-                assert not text or reads(text, value), (name, text, value)
-    for name, map in (("aggregated", found.aggregated(0)), ("activated", found.activated)):
-        shown = page.locator(f"[data-result={name}] .value").inner_text()
-        assert reads(shown, float(map[0, ..., pixel[0], pixel[1]].sum()))
-
-
-def test_it_opens_with_edges(open_play: OpenPlay, picture: Tensor) -> None:
+def test_it_opens_with_edges(open_play: OpenPlay) -> None:
     page = open_play()
     expect(page.get_by_role("radio", name="Edges")).to_be_checked()
     assert [text.replace(MINUS, "-") for text in cells(page)] == [
@@ -109,7 +38,7 @@ def test_it_opens_with_edges(open_play: OpenPlay, picture: Tensor) -> None:
     ]
     expect(page.locator(".bench-result figcaption")).to_contain_text(f"14 {TIMES} 14")
     page.locator(".bench-result .map-shape").click(position={"x": 2, "y": 2})
-    check_pixel(page, layer(1, [SOBEL]), picture.mean(1, keepdim=True), (0, 0))
+    check_pixel(page, layer(1, [SOBEL]), picture().mean(1, keepdim=True), (0, 0))
     expect(page.locator("[data-figure=parameters] .figure-value")).to_have_text("10")
     expect(page.locator("[data-figure=macs] .figure-value")).to_have_text(re.compile("1.764"))
     formula = "⌊(16 + 0 + 0 - 1 · (3 - 1) - 1) / 1⌋ + 1 = 14".replace("-", MINUS)
@@ -139,19 +68,19 @@ def test_40404(open_play: OpenPlay) -> None:
         expect(page.locator("[data-line=aggregated]")).to_contain_text(f"{name} of 4, 400, 40000= {shown}")
 
 
-def test_three_channels_each_with_a_kernel(open_play: OpenPlay, picture: Tensor) -> None:
+def test_three_channels_each_with_a_kernel(open_play: OpenPlay) -> None:
     page = open_play("red*x3_4")
     model = layer(3, [[[1.0]], [[-0.5]], [[-0.5]]])
-    check_pixel(page, model, picture, (3, 4))
+    check_pixel(page, model, picture(), (3, 4))
     page.get_by_role("radio", name="kernel of the blue channel").click()
     page.locator(".weight").fill("2")
-    check_pixel(page, layer(3, [[[1.0]], [[-0.5]], [[2.0]]]), picture, (3, 4))
+    check_pixel(page, layer(3, [[[1.0]], [[-0.5]], [[2.0]]]), picture(), (3, 4))
     page.get_by_role("button", name="green: change this kernel").click()
     expect(page.locator(".weight")).to_be_focused()
     page.keyboard.press("ArrowUp")
-    check_pixel(page, layer(3, [[[1.0]], [[-0.4]], [[2.0]]]), picture, (3, 4))
+    check_pixel(page, layer(3, [[[1.0]], [[-0.4]], [[2.0]]]), picture(), (3, 4))
     page.get_by_role("radio", name="one kernel for all channels").click()
-    check_pixel(page, layer(3, [[[-0.4]]]), picture, (3, 4))
+    check_pixel(page, layer(3, [[[-0.4]]]), picture(), (3, 4))
 
 
 def test_numbers_are_typed_stepped_dragged_and_turned(open_play: OpenPlay) -> None:
@@ -240,51 +169,6 @@ def test_the_tools_of_the_kernel(open_play: OpenPlay) -> None:
     assert page.locator(".weight").count() == 6
 
 
-def test_settings_do_what_the_library_does(open_play: OpenPlay, picture: Tensor) -> None:
-    page = open_play()
-    input = picture.mean(1, keepdim=True)
-    cases: list[tuple[str, nn.Module]] = [
-        ("edges*s2*p1", layer(1, [SOBEL], stride=2, padding=1)),
-        ("edges*d2*psame", layer(1, [SOBEL], dilation=2, padding="same")),
-        ("edges*p3*arelu", layer(1, [SOBEL], nn.ReLU(), padding=3)),
-        ("half", layer(1, [SOBEL], nn.ReLU(), nn.MaxPool2d(2), stride=2)),
-        ("edges*m3", layer(1, [SOBEL], nn.MaxPool2d(3))),
-    ]
-    for play, model in cases:
-        page.evaluate("hash => (location.hash = hash)", f"view=play&play={play}*x2_1")
-        with torch.no_grad():
-            output = model(input)[0, 0]
-        size = f" {TIMES} ".join(map(str, output.shape))
-        expect(page.locator(".bench-result figcaption")).to_contain_text(size)
-        check_pixel(page, model, input, (2, 1))
-        last = list(model.children())[-1]
-        if isinstance(last, nn.MaxPool2d):
-            side = last.kernel_size
-            assert isinstance(side, int)
-            shown = page.locator("[data-result=pooled] .value").inner_text()
-            assert reads(shown, float(output[2 // side, 1 // side]))
-
-
-def test_the_settings_by_hand(open_play: OpenPlay) -> None:
-    page = open_play()
-    size = page.locator(".bench-result figcaption")
-    page.get_by_role("radio", name="same: the result as large as the picture").click()
-    expect(size).to_contain_text(f"16 {TIMES} 16")
-    page.get_by_role("button", name="stride: more").click()
-    expect(size).to_contain_text(f"8 {TIMES} 8")
-    page.get_by_label("dilation", exact=True).fill("3")
-    page.get_by_label("bias", exact=True).fill("-0.5")
-    page.get_by_role("radio", name="ReLU: what is negative").click()
-    page.get_by_role("radio", name="2 by 2").click()
-    expect(size).to_contain_text(f"4 {TIMES} 4")
-    page.get_by_role("radio", name="a ramp from 0 to 1").click()
-    page.get_by_role("radio", name="three channels").click()
-    page.get_by_role("radio", name="as a picture").click()
-    assert play_of(page) == "edges*iramp*g0*s2*psame*d3*b-0.5*arelu*m2*lgrey"
-    page.get_by_label("stride", exact=True).fill("0")
-    expect(page.get_by_role("alert")).to_contain_text("a whole number from 1 to 8. 2 still holds")
-
-
 def test_a_shared_address_and_the_back_button(open_play: OpenPlay) -> None:
     page = open_play("hundreds*w2x2_1_2_3_4__2x2_0_0_0_1__2x2_5_5_5_5*b3")
     expect(page.locator("[data-line=output]")).to_contain_text("200110 + 3 bias= 200113")
@@ -344,68 +228,6 @@ def test_pointing_and_arrow_keys(open_play: OpenPlay) -> None:
     assert play_of(page) == "edges"
 
 
-def test_large_kernels_are_written_out(open_play: OpenPlay, picture: Tensor) -> None:
-    page = open_play("red*w3x5" + "_0.5_-1" * 7 + "_0.5*x6_7")
-    page.get_by_text("The products with all their numbers").click()
-    rows = [[0.5, -1.0, 0.5, -1.0, 0.5], [-1.0, 0.5, -1.0, 0.5, -1.0]]
-    pixel = dissect(layer(3, [[rows[0], rows[1], rows[0]]], padding="same"), picture)["0"].pixel(0, 6, 7)
-    for index, name in enumerate(("red", "green", "blue")):
-        row = page.locator(f".written [data-channel={name}]")
-        texts = row.locator("figure").nth(2).locator(".cell").all_inner_texts()
-        for text, value in zip(texts, pixel.products[index].flatten().tolist(), strict=True):
-            assert reads(text, value)
-        assert reads(row.locator("b").inner_text(), float(pixel.partials[index]))
-
-
-@pytest.mark.parametrize("preset", ["blur", "sharpen", "same", "two"])
-def test_a_picture_keeps_its_brightness(open_play: OpenPlay, preset: str) -> None:
-    page = open_play(preset)
-    ends = page.locator(".bench-look .legend span").all_inner_texts()
-    assert ends == ["0", "256" if preset == "two" else "1"]
-
-
-def test_small_kernels_against_a_large_one(open_play: OpenPlay) -> None:
-    page = open_play("two")
-    expect(page.locator(".verdict")).to_contain_text("Both results are the same map. With nothing in between")
-    texts = page.locator("[data-cost=parameters] td").all_inner_texts()
-    costs = [sum(each.numel() for each in nn.Conv2d(64, 64, side).parameters()) for side in (3, 5)]
-    assert [int(re.sub(r"\D", "", text)) for text in texts[:2]] == [2 * costs[0], costs[1]]
-    expect(page.locator("[data-cost='receptive field'] td").first).to_have_text(f"5 {TIMES} 5")
-    frames = page.locator(".side-map .mark[data-kind=window]")
-    assert frames.count() == 3
-    page.get_by_role("radio", name="three layers").click()
-    expect(page.locator("[data-cost='receptive field'] td").nth(1)).to_have_text(f"7 {TIMES} 7")
-    expect(page.locator(".verdict")).to_have_attribute("data-same", "true")
-    page.get_by_role("radio", name="ReLU").click()
-    expect(page.locator(".verdict")).to_contain_text("nothing in between is negative")
-    page.get_by_label("kernel, row 0, column 0").fill("-30")
-    expect(page.locator(".verdict")).to_contain_text("The results differ")
-    page.get_by_label("channels of each layer", exact=True).fill("8")
-    expect(page.locator(".costs")).to_contain_text("3 · (8 · 8 · 3 · 3 + 8) against 8 · 8 · 7 · 7 + 8")
-    page.get_by_role("radio", name="3 by 3 pixels of 1, 100").click()
-    expect(page.locator(".no-result")).to_contain_text(f"the picture has 3 {TIMES} 3")
-
-
-def test_a_kernel_that_finds_no_place(open_play: OpenPlay) -> None:
-    page = open_play("hundreds*d8")
-    expect(page.locator(".no-result")).to_contain_text(f"It reaches over 9 {TIMES} 9 pixels")
-    expect(page.locator("[data-figure=size]")).to_contain_text(f"+ 1 = {MINUS}5")
-    page.get_by_role("radio", name="same: the result as large").click()
-    expect(page.locator(".no-result")).to_have_count(0)
-    page.get_by_role("radio", name="none, as the word valid").click()
-    page.get_by_label("dilation", exact=True).fill("1")
-    page.get_by_role("radio", name="3 by 3", exact=True).click()
-    expect(page.locator(".no-result")).to_contain_text("Nothing is left to pool")
-
-
-def test_a_grey_picture_has_one_channel(open_play: OpenPlay) -> None:
-    page = open_play("red", name="digits")
-    expect(page.locator(".settings")).to_contain_text("one: the picture is grey")
-    assert page.locator(".channel-row").count() == 1
-    page.locator(".weight").fill("3")
-    expect(page.locator(".channel-row [data-column=kernel] .cell")).to_have_text("3")
-
-
 def test_nothing_is_wider_than_the_page(open_play: OpenPlay) -> None:
     page = open_play("red*w11x11" + "_0.25" * 121)
     for width in (360, 800, 1024, 2560):
@@ -415,9 +237,7 @@ def test_nothing_is_wider_than_the_page(open_play: OpenPlay) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (title, width)
 
 
-def test_it_works_in_a_report_without_a_server(
-    browser: Browser, console: Console, tmp_path: Any, picture: Tensor
-) -> None:
+def test_it_works_in_a_report_without_a_server(browser: Browser, console: Console, tmp_path: Any) -> None:
     network = small()
     report = full_report(network, [("cat", to_input(load_picture("cat"), network.input_size))])
     report.save(tmp_path / "report.html")
@@ -425,7 +245,7 @@ def test_it_works_in_a_report_without_a_server(
     page.on("console", console.hear)
     page.on("pageerror", lambda error: console.messages.append(str(error)))
     page.goto((tmp_path / "report.html").as_uri() + "#view=play&play=edges*x4_5")
-    check_pixel(page, layer(1, [SOBEL]), picture.mean(1, keepdim=True), (4, 5))
+    check_pixel(page, layer(1, [SOBEL]), picture().mean(1, keepdim=True), (4, 5))
     page.get_by_role("radio", name="40404").click()
     expect(page.locator("[data-line=aggregated]")).to_contain_text("= 40404")
     page.close()
