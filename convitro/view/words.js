@@ -20,5 +20,9 @@ export const WORDS = {
   product: "One pixel of the patch times the weight at the same place of the kernel.",
   normalization: "BatchNorm: each map is shifted and scaled by numbers found in training, before the activation.",
   padding: "Zeros around the image, so that the kernel can also stand at its edge. Hatched in the patch.",
+  stride: "How far the kernel moves from one place to the next. With 2, every second place is skipped and the map is half as large.",
+  dilation: "How far apart the numbers of the kernel stand on the picture. With 2, every second pixel is read.",
+  "receptive field": "All pixels of the picture that one pixel of a map can see.",
+  MAC: "One multiplication and one addition: what a weight costs at one place. The price of a layer is counted in MACs.",
   prediction: "The network's answer: its scores turned into shares that add up to 100 % (softmax).",
 };

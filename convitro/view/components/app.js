@@ -10,10 +10,11 @@ import { HelpDialog } from "./help.js";
 import { html } from "./html.js";
 import { NetworkView } from "./network/view.js";
 import { PictureDialog } from "./pictures.js";
+import { PlayView } from "./play/view.js";
 import { TableView } from "./table/view.js";
 import { Bubble } from "./term.js";
 
-const COMPONENTS = { network: NetworkView, filter: FilterView, table: TableView };
+const COMPONENTS = { network: NetworkView, filter: FilterView, play: PlayView, table: TableView };
 
 /** @param {{loader: import("../state/loader.js").Loader}} props */
 export function App({ loader }) {

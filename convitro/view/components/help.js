@@ -10,6 +10,8 @@ import { html } from "./html.js";
 const OTHER_KEYS = [
   { keys: ["←", "→", "↑", "↓"], words: "on a map: move the pixel (with Shift five steps); in a row: choose" },
   { keys: ["Home"], words: "on a map: the strongest pixel" },
+  { keys: ["↑", "↓"], words: "on a number of a kernel: more, less (with Shift ten steps)" },
+  { keys: ["Enter"], words: "on a number of a kernel: to the one below" },
   { keys: ["Tab"], words: "to the next control" },
 ];
 

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { paint } from "../numbers/colour.js";
 import { theme } from "../state/store.js";
 import { html } from "./html.js";
+import { drawPicture } from "./pixels.js";
 
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
@@ -12,16 +13,19 @@ const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
  * @typedef {{box: {top: number, left: number, height: number, width: number}, kind: "pixel" | "window"}} Mark
  * @param {{
  *   values: ArrayLike<number>, size: [number, number], scale: import("../numbers/colour.js").Scale, label: string,
- *   marks: () => Mark[], dots?: Pixel[], onPoint: (pixel: Pixel | null) => void, onPin: (pixel: Pixel) => void,
+ *   picture?: {values: Uint8Array, shape: number[]}, marks: () => Mark[], dots?: Pixel[], onPoint: (pixel: Pixel | null) => void, onPin: (pixel: Pixel) => void,
  *   keys?: {at: () => Pixel, onHome: () => void}
- * }} props `marks` is asked again whenever a signal that it reads changes; `keys` makes the map a tab stop with arrow keys
+ * }} props `picture` is shown in its own colours instead of the values; `marks` is asked again whenever a signal that it reads changes; `keys` makes the map a tab stop with arrow keys
  */
-export function MapView({ values, size, scale, label, marks, dots, onPoint, onPin, keys }) {
+export function MapView({ values, size, scale, label, picture, marks, dots, onPoint, onPin, keys }) {
   const [height, width] = size;
   const canvas = useRef(null);
   const colours = theme.value;
   const scaleKey = Object.values(scale).join();
-  useEffect(() => paint(canvas.current, values, size, scale, colours), [values, scaleKey, colours]);
+  useEffect(() => {
+    if (picture) drawPicture(canvas.current, picture);
+    else paint(canvas.current, values, size, scale, colours);
+  }, [picture ?? values, scaleKey, colours]);
   const side = Math.max(height, width);
   const role = keys ? { role: "application", "aria-roledescription": "map", tabindex: 0 } : { role: "img" };
   return html`<div class="map">

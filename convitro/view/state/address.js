@@ -2,6 +2,8 @@
 
 import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
+import { openSetting, setting } from "./play.js";
+import { writeSetting } from "./playaddress.js";
 import * as store from "./store.js";
 import { chooseView, OPENING } from "./views.js";
 
@@ -16,6 +18,7 @@ function write() {
   if (store.pageStart.value) parts.set("start", String(store.pageStart.value));
   const pixel = store.pinned.value;
   if (pixel) parts.set("pixel", `${pixel.y},${pixel.x}`);
+  if (store.view.value === "play") parts.set("play", writeSetting(setting.value));
   return `#${parts}`;
 }
 
@@ -32,6 +35,7 @@ function read() {
     const [y, x] = (parts.get("pixel") ?? "").split(",").map(wholeNumber);
     store.pinned.value = x === undefined ? null : { y, x };
     store.hovered.value = null;
+    if (parts.has("play")) openSetting(parts.get("play"));
     settleChoices();
   });
 }
@@ -40,10 +44,11 @@ function wholeNumber(text) {
   return /^\d{1,9}$/.test(text ?? "") ? Number(text) : 0;
 }
 
-/** Which view an address shows, the pixel aside: a new view is a new step for the back button, a new pixel is not. */
+/** Which view an address shows: a new view or preset is a new step for the back button, a new pixel or number is not. */
 function viewOf(hash) {
   const parts = new URLSearchParams(hash.slice(1));
   parts.delete("pixel");
+  if (parts.has("play")) parts.set("play", parts.get("play").split("*")[0]);
   return String(parts);
 }
 

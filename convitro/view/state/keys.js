@@ -1,6 +1,7 @@
 /** Single-key shortcuts. The list under "?" is made from this table. */
 
 import * as actions from "./actions.js";
+import { slideBy, toggleSliding } from "./slide.js";
 import * as store from "./store.js";
 import { chooseView, shownViews } from "./views.js";
 
@@ -22,9 +23,19 @@ export const SHORTCUTS = [
     words: "the views, in the order of the tabs",
     run: (key) => shownViews()[key - 1] && chooseView(shownViews()[key - 1].id),
   },
+  { keys: ["x"], words: "Play: slide the kernel, pause", run: () => inPlay(toggleSliding) },
+  {
+    keys: [".", ","],
+    words: "Play: one place on, one place back",
+    run: (key) => inPlay(() => slideBy(key === "." ? 1 : -1)),
+  },
   { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme() },
   { keys: ["?"], words: "this list", run: () => (store.helping.value = true) },
 ];
+
+function inPlay(run) {
+  if (store.view.value === "play") run();
+}
 
 /** Listen for the shortcuts, except while someone types, holds a modifier, or has a dialog open. */
 export function followKeys() {

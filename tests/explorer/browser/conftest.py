@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
@@ -129,6 +130,30 @@ def open_page(
         page.on("pageerror", lambda error: console.messages.append(str(error)))
         page.goto(explorers(name).address(**chosen))
         settled(page)
+        return page
+
+    expect.set_options(timeout=PATIENCE_MS)
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert console.unexpected() == []
+
+
+@pytest.fixture
+def open_play(
+    browser: Browser, explorers: Callable[[str], Explorer], console: Console
+) -> Iterator[Callable[..., Page]]:
+    """Opens the view at a setting: `open_play("edges*s2", width=360)`."""
+    contexts = []
+
+    def open_one(play: str = "", name: str = "small", width: int = 1280, **options: Any) -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", console.hear)
+        page.on("pageerror", lambda error: console.messages.append(str(error)))
+        page.goto(explorers(name).address(view="play", **({"play": play} if play else {})))
+        expect(page.locator(".bench")).to_be_visible()
         return page
 
     expect.set_options(timeout=PATIENCE_MS)
