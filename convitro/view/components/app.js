@@ -2,6 +2,7 @@
 
 import { dragging } from "../state/files.js";
 import { announcement, detailed, helping, picking, view } from "../state/store.js";
+import { AggregationView } from "./aggregation/view.js";
 import { Banners } from "./banners.js";
 import { DetailDialog } from "./detail.js";
 import { FilterView } from "./filterview.js";
@@ -11,7 +12,7 @@ import { html } from "./html.js";
 import { PictureDialog } from "./pictures.js";
 import { Bubble } from "./term.js";
 
-const COMPONENTS = { filter: FilterView };
+const COMPONENTS = { filter: FilterView, aggregation: AggregationView };
 
 /** @param {{loader: import("../state/loader.js").Loader}} props */
 export function App({ loader }) {

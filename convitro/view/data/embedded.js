@@ -7,7 +7,7 @@ import { SourceError } from "./source.js";
 
 const MAPS = ["aggregated", "output", "activated", "pooled"];
 
-/** The same six methods as the server's, over the documents inside the page. */
+/** The same methods as the server's, over the documents inside the page. */
 export class EmbeddedSource {
   /** @param {ParentNode} page where the documents' scripts stand */
   constructor(page) {
@@ -91,6 +91,21 @@ export class EmbeddedSource {
         ...results,
       },
     };
+  }
+
+  /** The view Aggregation computes every map anew. */
+  async cancellation() {
+    throw absent("How far the channels cancel out is not in this report.");
+  }
+
+  /** As `cancellation`. */
+  async combined(picture, layer, filter, aggregation) {
+    throw absent(`Under ${aggregation} the channels have to be combined anew.`);
+  }
+
+  /** As `cancellation`. */
+  async outcome() {
+    throw absent("The network has to be run again.");
   }
 
   /** A report takes no pictures. */

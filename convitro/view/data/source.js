@@ -1,5 +1,5 @@
 /**
- * The only door to the data. Everything the page shows comes through an object with these six methods; the server is one
+ * The only door to the data. Everything the page shows comes through an object with these methods; the server is one
  * such object, a report with the documents inside it can be another.
  */
 
@@ -43,6 +43,21 @@ export class ServerSource {
   /** The chain of a filter; an empty aggregation is the trained one. */
   filter(picture, layer, filter, start, aggregation, signal) {
     return fetchDocument("filter", { picture, layer, filter, start, aggregation }, signal);
+  }
+
+  /** How far the channels of a filter cancel out. */
+  cancellation(picture, layer, filter, signal) {
+    return fetchDocument("cancellation", { picture, layer, filter }, signal);
+  }
+
+  /** The maps of a filter under an aggregation; an empty one is the trained one. */
+  combined(picture, layer, filter, aggregation, signal) {
+    return fetchDocument("combined", { picture, layer, filter, aggregation }, signal);
+  }
+
+  /** What the network answers when a whole layer combines its channels another way. */
+  outcome(picture, layer, aggregation, signal) {
+    return fetchDocument("outcome", { picture, layer, aggregation }, signal);
   }
 
   /** Hand in one's own picture. Resolves to {id, name}. */

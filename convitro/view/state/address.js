@@ -2,6 +2,7 @@
 
 import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
+import { chooseMapKind, mapKind } from "./aggregations.js";
 import * as store from "./store.js";
 import { chooseView, VIEWS } from "./views.js";
 
@@ -14,6 +15,7 @@ function write() {
   parts.set("filter", String(store.filterIndex.value));
   if (store.aggregation.value) parts.set("aggregation", store.aggregation.value);
   if (store.pageStart.value) parts.set("start", String(store.pageStart.value));
+  if (store.view.value === "aggregation" && mapKind.value !== "activated") parts.set("map", mapKind.value);
   const pixel = store.pinned.value;
   if (pixel) parts.set("pixel", `${pixel.y},${pixel.x}`);
   return `#${parts}`;
@@ -29,6 +31,7 @@ function read() {
     store.filterIndex.value = parts.has("filter") ? wholeNumber(parts.get("filter")) : null;
     store.aggregation.value = parts.get("aggregation") ?? "";
     store.pageStart.value = wholeNumber(parts.get("start"));
+    chooseMapKind(parts.get("map"));
     const [y, x] = (parts.get("pixel") ?? "").split(",").map(wholeNumber);
     store.pinned.value = x === undefined ? null : { y, x };
     store.hovered.value = null;

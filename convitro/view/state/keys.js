@@ -1,6 +1,7 @@
 /** Single-key shortcuts. The list under "?" is made from this table. */
 
 import * as actions from "./actions.js";
+import { chooseMapKind, mapKind } from "./aggregations.js";
 import * as store from "./store.js";
 import { chooseView, shownViews } from "./views.js";
 
@@ -14,6 +15,11 @@ export const SHORTCUTS = [
     run: (key) => actions.stepAggregation(key === "a" ? 1 : -1),
   },
   { keys: ["0"], words: "back to the trained aggregation", run: () => actions.chooseAggregation("") },
+  {
+    keys: ["g"],
+    words: "in Aggregation: feature maps or aggregated maps",
+    run: () => chooseMapKind(mapKind.value === "activated" ? "aggregated" : "activated"),
+  },
   { keys: ["m"], words: "jump to the strongest pixel", run: () => actions.unpin() },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale() },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true) },

@@ -5,6 +5,12 @@ import { live, view } from "./store.js";
 /** @type {{id: string, title: string, words: string, needsServer?: boolean}[]} */
 export const VIEWS = [
   { id: "filter", title: "Filter", words: "one filter, from its channels to its map" },
+  {
+    id: "aggregation",
+    title: "Aggregation",
+    words: "one filter with its channels combined in every way, and what the network then says",
+    needsServer: true,
+  },
 ];
 
 /** The views that this page can show: without a server, those that need no new computation. */
