@@ -1,4 +1,4 @@
-"""The page's own arithmetic, run by node: every test of numbers.test.mjs must pass there."""
+"""The page's own arithmetic, run by node: every test of the *.test.mjs here must pass there."""
 
 import json
 import shutil
@@ -22,7 +22,8 @@ def node() -> str:
 
 
 def test_the_modules_of_numbers(node: str) -> None:
-    command = [node, "--test", "--test-reporter=spec", str(HERE / "numbers.test.mjs")]
+    files = [str(file) for file in sorted(HERE.glob("*.test.mjs"))]
+    command = [node, "--test", "--test-reporter=spec", *files]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 

@@ -39,17 +39,3 @@ export function pairsAt(arrays, { y, x }) {
   }
   return pairs;
 }
-
-/**
- * How much a sum loses at a pixel.
- * @param {ArrayLike<number>} values one of each channel
- * @returns {{brought: number, kept: number}} the sum of the magnitudes, the magnitude of the sum
- */
-export function balance(values) {
-  let [brought, sum] = [0, 0];
-  for (let index = 0; index < values.length; index += 1) {
-    brought += Math.abs(values[index]);
-    sum += values[index];
-  }
-  return { brought, kept: Math.abs(sum) };
-}

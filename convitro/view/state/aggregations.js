@@ -62,6 +62,11 @@ export function chooseMapKind(kind) {
   mapKind.value = kind === "aggregated" ? kind : "activated";
 }
 
+/** The other kind of maps. */
+export function toggleMapKind() {
+  chooseMapKind(mapKind.value === "activated" ? "aggregated" : "activated");
+}
+
 /** Open the Filter view with an aggregation. */
 export function openUnder(spec) {
   batch(() => {
@@ -122,12 +127,12 @@ async function fill(loader, next, abort) {
   }
 }
 
-/** The next thing to compute for a card on the screen: all maps come before the first answer. */
+/** The next thing to compute for a card on the screen: all maps, the trained one first, come before any answer. */
 function nextTask(filter) {
-  const seen = cards.value.map(({ spec }) => spec).filter((spec) => onScreen.has(spec));
+  const trained = store.layer.value.aggregation;
+  const seen = cards.value.map(({ spec }) => spec).filter((spec) => onScreen.has(spec) || spec === trained);
   const map = seen.find((spec) => combined.value[spec]?.filter !== filter);
   if (map !== undefined) return { spec: map, what: "maps" };
-  const trained = store.layer.value.aggregation;
   const outcome = keptApart.value ? undefined : seen.find((spec) => spec !== trained && !(spec in outcomes.value));
   return outcome === undefined ? null : { spec: outcome, what: "outcome" };
 }

@@ -1,7 +1,7 @@
 /** Single-key shortcuts. The list under "?" is made from this table. */
 
 import * as actions from "./actions.js";
-import { chooseMapKind, mapKind } from "./aggregations.js";
+import { toggleMapKind } from "./aggregations.js";
 import * as store from "./store.js";
 import { chooseView, shownViews } from "./views.js";
 
@@ -18,7 +18,7 @@ export const SHORTCUTS = [
   {
     keys: ["g"],
     words: "in Aggregation: feature maps or aggregated maps",
-    run: () => chooseMapKind(mapKind.value === "activated" ? "aggregated" : "activated"),
+    run: () => store.view.value === "aggregation" && toggleMapKind(),
   },
   { keys: ["m"], words: "jump to the strongest pixel", run: () => actions.unpin() },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale() },

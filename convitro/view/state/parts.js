@@ -3,6 +3,7 @@
 import { computed } from "@preact/signals";
 import { mapOf } from "../data/document.js";
 import { patchAt, products } from "../numbers/arithmetic.js";
+import { opposingPairs } from "../numbers/opposition.js";
 import { inputScale, limitOf, signedScale } from "../numbers/scale.js";
 import { chain, place, sharedScale } from "./store.js";
 
@@ -29,6 +30,16 @@ export function partsOf(index) {
 
 /** What every channel of the page brings to the pixel. */
 export const partialValues = computed(() => parts.value.map(({ value }) => value));
+
+const MOST_PAIRS = 3;
+
+/** The channels of the page that pull the pixel most in opposite directions, by their places on the page. */
+export const opposing = computed(() => (chain.value.word.separate ? [] : opposingPairs(partialValues.value, MOST_PAIRS)));
+
+/** What opposing channels do to each other: in a sum they cancel. */
+export const opposingWords = computed(() =>
+  ["sum", "mean"].includes(chain.value.word.name) ? "cancel here" : "pull against each other here",
+);
 
 /** The largest product of all channels of the page: the end of the products' shared scale. */
 export const productLimit = computed(() => Math.max(...parts.value.map(({ product }) => limitOf(product))));
