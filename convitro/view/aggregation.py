@@ -85,11 +85,17 @@ def class_row(index: int, old: Tensor, new: Tensor, classes: Any) -> dict[str, A
 
 
 def relative_change(before: Any, after: Any) -> float | None:
-    """The length of the difference by the length of what was: of all numbers that the network returns."""
-    pairs = zip(numbers_in(before), numbers_in(after), strict=True)
-    differences = [(float((new - old).norm()), float(old.norm())) for old, new in pairs]
-    difference, length = (sum(each[side] ** 2 for each in differences) ** 0.5 for side in (0, 1))
-    return number(difference / length) if length > 0 else None
+    """The length of the difference by the length of what was, of all numbers that the network returns.
+
+    Returns:
+        None where they cannot be compared: no numbers, other shapes (of found objects, say), or not finite.
+    """
+    old, new = numbers_in(before), numbers_in(after)
+    if [tensor.shape for tensor in old] != [tensor.shape for tensor in new]:
+        return None
+    difference = sum(float((n - o).square().sum()) for o, n in zip(old, new, strict=True))
+    length = sum(float(o.square().sum()) for o in old)
+    return number((difference / length) ** 0.5) if length > 0 else None
 
 
 def numbers_in(output: Any) -> list[Tensor]:

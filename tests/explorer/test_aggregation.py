@@ -13,6 +13,7 @@ from convitro.aggregation import registry
 from convitro.anatomy import Anatomy, rerun
 from convitro.pictures import load_picture, to_input
 from convitro.sources import Network
+from convitro.view.aggregation import relative_change
 from tests.explorer.conftest import Client
 from tests.explorer.networks import digits, odd, small
 from tests.explorer.test_documents import anatomy_of, assert_same, fetch
@@ -109,6 +110,18 @@ def test_scores_that_are_no_numbers_have_no_first_class(open_client: Callable[[N
     assert facts["then"] is not None
     assert facts["now"] is None
     assert facts["then"]["after"] is None
+
+
+def test_outputs_of_any_structure_are_compared_where_they_can_be() -> None:
+    before = {
+        "maps": torch.tensor([3.0, 0.0]),
+        "rest": [torch.tensor([0.0, 4.0]), "words", torch.tensor([7])],
+    }
+    after = {"maps": torch.tensor([0.0, 0.0]), "rest": [torch.tensor([0.0, 8.0]), "words", torch.tensor([9])]}
+    assert relative_change(before, after) == pytest.approx(1.0)
+    assert relative_change(torch.ones(3), torch.ones(4)) is None
+    assert relative_change("text", "text") is None
+    assert relative_change(torch.ones(2), torch.full((2,), float("nan"))) is None
 
 
 def test_where_the_network_cannot_go_on(open_client: Callable[[Network], Client]) -> None:

@@ -52,7 +52,9 @@ function Opposing() {
   const { layer, inputs } = chain.value;
   const named = (place) => channelName(layer, inputs.channels[place]);
   const pairs = opposing.value.map((pair) => ({ ...pair, up: named(pair.up), down: named(pair.down), place: pair.up }));
-  return html`<div class="opposing" data-paged=${layer.channels_per_filter > inputs.channels.length}>
+  const paged = layer.channels_per_filter > inputs.channels.length;
+  return html`<div class="opposing">
+    ${paged && html`<p class="muted">Of the channels on this page:</p>`}
     <${OpposingPairs} pairs=${pairs} words=${opposingWords.value} onChoose=${({ place }) => scrollTo(place)} />
   </div>`;
 }

@@ -66,7 +66,7 @@ function Maps({ spec, trained, found }) {
     [values, base, trained],
   );
   if (!values) {
-    return html`<div class="combining-body"><div class="map absent"></div><${Numbers} /></div>`;
+    return html`<div class="combining-body"><div class="map absent"></div><${Numbers} alone=${trained || keptApart.value} /></div>`;
   }
   const shared = sharedScale.value ? reference?.document?.limits[kind] : undefined;
   const scale = signedScale(shared ?? null, values);
@@ -80,7 +80,7 @@ function Maps({ spec, trained, found }) {
       />
       <${Legend} scale=${scale} />
     </div>
-    <${Numbers} values=${values} width=${size[1]} trained=${trained} difference=${difference} />
+    <${Numbers} values=${values} width=${size[1]} alone=${trained || keptApart.value} difference=${difference} />
   </div>`;
 }
 
@@ -89,12 +89,13 @@ function here() {
   return chain.value?.layer.name === layer.value.name ? focus.value : null;
 }
 
-function Numbers({ values, width, trained, difference }) {
+/** @param {object} props `alone`: there is no trained map to compare with, or this is it */
+function Numbers({ values, width, alone, difference }) {
   const none = Number.isNaN(difference?.correlation);
   return html`<dl class="combining-numbers">
     <div><dt>at this pixel</dt><dd class="value">${values && html`<${Value} values=${values} width=${width} />`}</dd></div>
     ${
-      !trained &&
+      !alone &&
       html`<div data-number="difference"><dt title="mean of |this − trained| over all pixels">mean |difference|</dt>
         <dd class="number">${difference && format(difference.mean)}</dd></div>
       <div data-number="correlation"><dt title="1: the same picture up to brightness; none: one of both is flat">correlation</dt>

@@ -1,8 +1,7 @@
 /** One filter under every aggregation, side by side; how far its channels cancel; what the network then answers. */
 
-import { useEffect } from "preact/hooks";
 import { signedScale } from "../../numbers/scale.js";
-import { cards, chooseMapKind, combined, mapKind, progress, working } from "../../state/aggregations.js";
+import { cards, chooseMapKind, combined, keptApart, mapKind, progress, working } from "../../state/aggregations.js";
 import { layer, network, sharedScale } from "../../state/store.js";
 import { FilterPicker } from "../filters.js";
 import { NoLayers } from "../filterview.js";
@@ -50,6 +49,10 @@ function Meaning() {
     return html`Every filter of this layer reads <b>one</b> channel, so there is nothing to combine: ways that keep a single
       value all give the same map.`;
   }
+  if (keptApart.value) {
+    return html`This layer was trained with its partial maps <b>kept apart</b>: here is what each <${Term} word="aggregation" />
+      would have made of them.`;
+  }
   return html`Training found the weights for <b>${aggregation}</b>. Another <${Term} word="aggregation" /> shows what hangs on
     that choice, not what a network trained with it would do.`;
 }
@@ -70,7 +73,7 @@ function SharedLegend() {
   const limit = combined.value[layer.value.aggregation]?.document?.limits[mapKind.value];
   const shared = sharedScale.value && limit !== undefined;
   return html`<span class="combining-legend muted">
-    ${sharedScale.value ? "on the trained map’s scale" : "colour scale:"} <${Legend} scale=${shared ? signedScale(limit, []) : null} />
+    ${sharedScale.value && !keptApart.value ? "on the trained map’s scale" : "colour scale:"} <${Legend} scale=${shared ? signedScale(limit, []) : null} />
   </span>`;
 }
 
@@ -85,7 +88,6 @@ function Progress() {
     : done < total
       ? "the rest follows as you scroll"
       : "";
-  useEffect(() => () => (working.value = null), []);
   return html`<div class="combining-progress" data-done=${done === total} data-idle=${now === null}>
     <span class="progress-bar" role="progressbar" aria-label="Aggregations computed" aria-valuemin="0" aria-valuemax=${total}
       aria-valuenow=${done} style=${{ "--share": total ? done / total : 0 }}></span>
