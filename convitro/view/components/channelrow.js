@@ -33,7 +33,7 @@ export function ChannelRow({ channel, index, first }) {
     <span class="channel-name" data-channel=${layer.raw_input ? name : ""}>
       ${!layer.raw_input && html`<small>ch</small> `}${name}
     </span>
-    ${inputs.channels.length >= FEWEST && html`<${PairMark} index=${index} visible=${visible} />`}
+    ${inputs.channels.length >= FEWEST && html`<${PairMark} channel=${channel} visible=${visible} />`}
     <div class="column" data-column="input" data-caption="channel">
       <${MapView}
         values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
@@ -78,13 +78,12 @@ function PartialValue({ index, visible }) {
 }
 
 /** The channel that this one cancels with at the pixel, where the two are among the strongest. */
-function PairMark({ index, visible }) {
+function PairMark({ channel, visible }) {
   if (!visible.value) return null;
-  const rank = opposing.value.findIndex(({ up, down }) => up === index || down === index);
+  const rank = opposing.value.findIndex(({ up, down }) => up === channel || down === channel);
   if (rank < 0) return null;
-  const { layer, inputs } = chain.value;
   const { up, down } = opposing.value[rank];
-  const other = channelName(layer, inputs.channels[up === index ? down : up]);
+  const other = channelName(chain.value.layer, up === channel ? down : up);
   return html`<span class="pair-mark" data-rank=${rank} title="this channel and ${other} ${opposingWords}">
     <span class="only-heard">${`with channel ${other}: they ${opposingWords}`}</span><span aria-hidden="true">↔ ${other}</span></span>`;
 }

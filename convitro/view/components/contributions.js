@@ -4,7 +4,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { colourTable, step } from "../numbers/colour.js";
 import { format } from "../numbers/format.js";
 import { channelName, limitOf } from "../numbers/scale.js";
-import { opposing, opposingWords, partialValues } from "../state/parts.js";
+import { turnPage } from "../state/actions.js";
+import { opposing, opposingAll, opposingWords, partialValues } from "../state/parts.js";
 import { chain, rowOrder, strongestFirst, theme } from "../state/store.js";
 import { html } from "./html.js";
 import { OpposingPairs } from "./pairs.js";
@@ -26,14 +27,14 @@ export function Contributions() {
   const enough = values.length >= FEWEST;
   const pairs = opposing.value;
   useEffect(() => {
-    if (enough) draw(canvas.current, values, links(pairs, order), colours);
+    if (enough) draw(canvas.current, values, links(pairs, order, inputs.channels), colours);
   });
   if (!enough) return null;
   const strongest = values.reduce((best, value, index) => (Math.abs(value) > Math.abs(values[best]) ? index : best), 0);
   const name = channelName(layer, inputs.channels[order[strongest]]);
   const toBar = (event) => {
     const share = event.offsetX / event.currentTarget.clientWidth;
-    scrollTo(order[Math.floor(share * values.length)]);
+    scrollTo(inputs.channels[order[Math.floor(share * values.length)]]);
   };
   return html`<figure class="contributions">
     <${Order} />
@@ -50,26 +51,42 @@ export function Contributions() {
 /** Which channels take away what others bring; a click leads to the first of the two. */
 function Opposing() {
   const { layer, inputs } = chain.value;
-  const named = (place) => channelName(layer, inputs.channels[place]);
-  const pairs = opposing.value.map((pair) => ({ ...pair, up: named(pair.up), down: named(pair.down), place: pair.up }));
-  const paged = layer.channels_per_filter > inputs.channels.length;
+  const sought = useRef(null); // a channel of a page that is on its way
+  useEffect(() => {
+    if (inputs.channels.includes(sought.current)) scrollTo(sought.current);
+    sought.current = null;
+  }, [inputs]);
+  const seek = (channel) => {
+    if (inputs.channels.includes(channel)) return scrollTo(channel);
+    sought.current = channel;
+    return turnPage(pageOf(layer, channel));
+  };
+  const named = ({ up, down }) => ({ up: channelName(layer, up), down: channelName(layer, down), channel: up });
+  const pairs = opposing.value.map((pair) => ({ ...pair, ...named(pair) }));
   return html`<div class="opposing">
-    ${paged && html`<p class="muted">Of the channels on this page:</p>`}
-    <${OpposingPairs} pairs=${pairs} words=${opposingWords.value} onChoose=${({ place }) => scrollTo(place)} />
+    ${!opposingAll.value && html`<p class="muted">Of the channels on this page:</p>`}
+    <${OpposingPairs} pairs=${pairs} words=${opposingWords.value} onChoose=${({ channel }) => seek(channel)} />
   </div>`;
 }
 
-/** Bring the row of a channel into sight. */
-function scrollTo(place) {
+/** Where the page begins that holds a channel. */
+function pageOf({ channels_per_filter: channels, channels_per_page: size }, channel) {
+  return Math.floor((channel % channels) / size) * size;
+}
+
+/** Bring the row of a channel of this page into sight. */
+function scrollTo(channel) {
+  const place = chain.value.inputs.channels.indexOf(channel);
   document.querySelector(`.channel-row[data-index="${place}"]`)?.scrollIntoView({
     block: "center",
     behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth",
   });
 }
 
-/** The pairs by the places of their bars. */
-function links(pairs, order) {
-  return pairs.map(({ up, down }) => [order.indexOf(up), order.indexOf(down)]);
+/** The pairs by the places of their bars, as far as both are on this page. */
+function links(pairs, order, channels) {
+  const bar = (channel) => order.indexOf(channels.indexOf(channel));
+  return pairs.map(({ up, down }) => [bar(up), bar(down)]).filter(([up, down]) => up >= 0 && down >= 0);
 }
 
 function Order() {

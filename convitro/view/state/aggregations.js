@@ -114,9 +114,7 @@ async function fill(loader, next, abort) {
   });
   abort.addEventListener("abort", () => (working.value = null));
   const { picture, layer, filter } = next;
-  const found = await loader.cache.get(["cancellation", picture, layer.name, filter].join("\n"), () =>
-    loader.source.cancellation(picture, layer.name, filter, abort),
-  );
+  const found = await loader.cancellation(picture, layer, filter, abort);
   if (abort.aborted) return;
   cancellation.value = found;
   while (!abort.aborted) {

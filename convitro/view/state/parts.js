@@ -3,9 +3,9 @@
 import { computed } from "@preact/signals";
 import { mapOf } from "../data/document.js";
 import { patchAt, products } from "../numbers/arithmetic.js";
-import { opposingPairs } from "../numbers/opposition.js";
+import { opposingPairs, pairsAt } from "../numbers/opposition.js";
 import { inputScale, limitOf, signedScale } from "../numbers/scale.js";
-import { chain, place, sharedScale } from "./store.js";
+import { chain, opposition, place, sharedScale } from "./store.js";
 
 /** For each channel of the page its whole maps and, at the pixel, its patch and products. */
 const parts = computed(() => {
@@ -33,8 +33,22 @@ export const partialValues = computed(() => parts.value.map(({ value }) => value
 
 const MOST_PAIRS = 3;
 
-/** The channels of the page that pull the pixel most in opposite directions, by their places on the page. */
-export const opposing = computed(() => (chain.value.word.separate ? [] : opposingPairs(partialValues.value, MOST_PAIRS)));
+/** Whether the pairs are those of all channels, or of this page alone. */
+export const opposingAll = computed(() => {
+  const { layer, filter, inputs } = chain.value;
+  const known = opposition.value?.layer === layer.name && opposition.value.filter === filter;
+  return known || inputs.channels.length === layer.channels_per_filter;
+});
+
+/** The channels that pull the pixel most in opposite directions, by their numbers. */
+export const opposing = computed(() => {
+  const { word, layer, filter, inputs } = chain.value;
+  if (word.separate) return [];
+  const whole = opposition.value;
+  if (whole?.layer === layer.name && whole.filter === filter) return pairsAt(whole.arrays, place.value.pixel);
+  const pairs = opposingPairs(partialValues.value, MOST_PAIRS);
+  return pairs.map((pair) => ({ ...pair, up: inputs.channels[pair.up], down: inputs.channels[pair.down] }));
+});
 
 /** What opposing channels do to each other: in a sum they cancel. */
 export const opposingWords = computed(() =>

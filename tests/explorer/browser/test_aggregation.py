@@ -204,6 +204,21 @@ def test_opposing_channels_in_the_filter_view(open_page: OpenPage, small_anatomy
     expect(page.locator(".opposing")).to_contain_text("pull against each other here")
 
 
+def test_opposing_channels_of_all_pages(open_page: OpenPage) -> None:
+    page = open_page("paged", layer="2", filter=2, pixel="3,4")
+    found = anatomy_of("paged")["2"].filter(2).cancellation
+    expect(page.locator(".pages")).to_contain_text("channels 0 to 63 of 150")
+    expect(page.locator(".opposing")).not_to_contain_text("on this page")
+    pairs = found.pairs(3, 4)
+    check_pairs(page.locator(".opposing"), pairs)
+    rank = next(rank for rank, pair in enumerate(pairs) if pair.up >= 64)
+    page.locator(".opposing .pair").nth(rank).click()
+    first = pairs[rank].up // 64 * 64
+    expect(page.locator(".pages")).to_contain_text(f"channels {first} to")
+    mark = page.locator(f".channel-row[data-index='{pairs[rank].up - first}'] .pair-mark")
+    expect(mark).to_contain_text(f"↔ {pairs[rank].down}")
+
+
 def test_a_card_opens_its_filter(open_cards: OpenPage) -> None:
     page = open_cards("small", layer="0", filter=4)
     assert "view=aggregation" in page.url
