@@ -44,6 +44,22 @@ class Cancellation:
     Shape: partial_maps (N, C, H_out, W_out), map (N, H_out, W_out).
 
     Source: own.
+
+    Example:
+        >>> from convitro.anatomy import dissect
+        >>> conv = torch.nn.Conv2d(3, 1, 1, bias=False)
+        >>> conv.weight.data = torch.tensor([3.0, -4.0, 2.0]).reshape(1, 3, 1, 1)
+        >>> found = dissect(conv, torch.ones(1, 3, 2, 2))["conv2d"].filter(0).cancellation
+        >>> print(found)
+        conv2d, filter 0: cancellation of 3 channels
+         of                                 share lost
+        ───────────────────────────────────────────────
+         all pixels together                  0.888889
+         random weights on the same input      0.42265
+         lowest pixel                         0.888889
+         highest pixel                        0.888889
+        >>> found.pairs(0, 0)
+        (Pair(up=0, plus=3.0, down=1, minus=-4.0),)
     """
 
     layer: str
