@@ -1,5 +1,6 @@
 """The anatomy of a model: what its convolution layers did to one input, part by part, and what they cost."""
 
+from convitro.anatomy.cancellation import Cancellation
 from convitro.anatomy.deconvolution import deconvnet
 from convitro.anatomy.diagnosis import Diagnosis, Finding, LayerState, diagnose
 from convitro.anatomy.dissection import Anatomy, dissect
@@ -10,6 +11,7 @@ from convitro.anatomy.pixel import PixelTrace
 from convitro.anatomy.projection import Projection
 from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
 from convitro.anatomy.receptive.network import receptive_field
+from convitro.anatomy.rerun import rerun
 from convitro.anatomy.rows import Row
 from convitro.anatomy.stacks import StackComparison, compare_stacks
 from convitro.anatomy.stages import PoolGeometry
@@ -20,6 +22,7 @@ from convitro.anatomy.summary_table import Summary
 __all__ = [
     "Anatomy",
     "Box",
+    "Cancellation",
     "Diagnosis",
     "FilterAnatomy",
     "Finding",
@@ -39,6 +42,7 @@ __all__ = [
     "diagnose",
     "dissect",
     "receptive_field",
+    "rerun",
     "summary",
     "top_patches",
 ]

@@ -140,17 +140,28 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     wanted = None if layers is None else [layers] if isinstance(layers, str) else list(layers)
     tracer = Tracer(model, wanted)
     output = tracer.run(input)
-    if not tracer.seen and any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
-        raise UnsupportedError(
-            "dissect: a TorchScript model hides its convolutions.",
-            expected="the Python model that was scripted or traced",
-            received=type(model).__name__,
-        )
-    unknown = [name for name in wanted or () if name not in tracer.seen]
-    if unknown:
-        raise unknown_layers(unknown, tracer.seen)
+    check_seen(tracer, "dissect")
     found = [LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced]
     return Anatomy(model_name(model), tuple(found), output, tuple(tracer.connections.nodes))
+
+
+def check_seen(tracer: Tracer, caller: str) -> None:
+    """All layers that `tracer` was to record have run.
+
+    Raises:
+        UnknownLayerError: one has not.
+        UnsupportedError: the model is compiled TorchScript, whose calls nobody can see.
+    """
+    modules = tracer.model.modules()
+    if not tracer.seen and any(isinstance(module, torch.jit.ScriptModule) for module in modules):
+        raise UnsupportedError(
+            f"{caller}: a TorchScript model hides its convolutions.",
+            expected="the Python model that was scripted or traced",
+            received=type(tracer.model).__name__,
+        )
+    unknown = [name for name in tracer.wanted or () if name not in tracer.seen]
+    if unknown:
+        raise unknown_layers(unknown, tracer.seen)
 
 
 def unknown_layers(names: list[Any], known: list[str]) -> UnknownLayerError:

@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from convitro.aggregation import Aggregation
+from convitro.anatomy.cancellation import Cancellation, measure_cancellation
 from convitro.anatomy.convolution import Convolution
 from convitro.anatomy.pictured import check_choice, maps_picture, parts_picture
 from convitro.anatomy.tables import Table, json_numbers, number
@@ -86,6 +87,11 @@ class FilterAnatomy:
         """Which pixel won each pooling window, as `LayerAnatomy.switches`."""
         maps = self.layer.chain.switches(self._biased, self._outputs)
         return None if maps is None else self._single(maps)
+
+    @cached_property
+    def cancellation(self) -> Cancellation:
+        """How much of what the channels bring is lost in their sum, pixel by pixel and in all."""
+        return measure_cancellation(self.layer, self.index, self.partial_maps)
 
     def to_dict(self) -> dict[str, Any]:
         """Sizes and the range of every part as JSON types; the maps themselves are tensors, not JSON."""

@@ -107,8 +107,12 @@ class Tracer(Observer):
         self.connections.layer(name, [call["input"]], result)
         if self.wanted is None or name in self.wanted:
             traced = Traced(self._convolution(name, self._before_padding(call), result))
+            self.recorded(traced.convolution, result)
             self.traced.append(traced)
             self._put(result, traced)
+
+    def recorded(self, convolution: Convolution, result: Tensor) -> None:
+        """Called when a convolution has been recorded, and before the model goes on with its `result`."""
 
     def _next_name(self) -> str:
         module = self.innermost()

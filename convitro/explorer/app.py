@@ -34,6 +34,8 @@ from convitro.explorer.work import Workbench
 from convitro.sources import Network
 from convitro.view import (
     Document,
+    cancellation_document,
+    combined_document,
     filter_document,
     input_document,
     maps_document,
@@ -67,6 +69,9 @@ def create_app(
         Route("/api/maps", document(maps_of)),
         Route("/api/inputs", document(inputs_of)),
         Route("/api/filter", document(filter_of)),
+        Route("/api/cancellation", document(cancellation_of, lane="background")),
+        Route("/api/combined", document(combined_of, lane="background")),
+        Route("/api/outcome", document(outcome_of, lane="background")),
         Route("/api/picture", upload, methods=["POST"]),
     ]
     guard = Middleware(Guard, token=token, hosts=hosts, policy=content_policy())
@@ -77,7 +82,8 @@ def create_app(
         Exception: answer_crash,
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
-    app.state.session, app.state.workbench = Session(network, picture), Workbench()
+    app.state.session = Session(network, picture)
+    app.state.workbench, app.state.background = Workbench(), Workbench()
     return app
 
 
@@ -122,13 +128,13 @@ async def upload(request: Request) -> Response:
     return JSONResponse({"id": picture.id, "name": picture.name})
 
 
-def document(compute: Compute) -> Callable[[Request], Any]:
-    """An endpoint that computes a document on the workbench."""
+def document(compute: Compute, lane: str = "workbench") -> Callable[[Request], Any]:
+    """An endpoint that computes a document, in the lane of what a person waits for or in the background."""
 
     async def endpoint(request: Request) -> Response:
         session: Session = request.app.state.session
         parameters = Parameters(request.query_params)
-        work = request.app.state.workbench
+        work: Workbench = getattr(request.app.state, lane)
         data = await work.run(request, lambda: compute(session, parameters).to_bytes())
         return Response(data, media_type="application/octet-stream")
 
@@ -172,3 +178,25 @@ def filter_of(session: Session, parameters: Parameters) -> Document:
     layer = parameters.layer(anatomy)
     filter, start = parameters.filter(layer), parameters.start(layer)
     return filter_document(layer, filter, start, parameters.aggregation())
+
+
+def cancellation_of(session: Session, parameters: Parameters) -> Document:
+    """How far the channels of one filter cancel out."""
+    _, anatomy = session.anatomy(parameters.text("picture"))
+    layer = parameters.layer(anatomy)
+    return cancellation_document(layer, parameters.filter(layer))
+
+
+def combined_of(session: Session, parameters: Parameters) -> Document:
+    """One filter under one aggregation."""
+    _, anatomy = session.anatomy(parameters.text("picture"))
+    layer = parameters.layer(anatomy)
+    return combined_document(layer, parameters.filter(layer), parameters.aggregation())
+
+
+def outcome_of(session: Session, parameters: Parameters) -> Document:
+    """What the network answers when a whole layer combines another way."""
+    picture = parameters.text("picture")
+    _, anatomy = session.anatomy(picture)
+    layer = parameters.layer(anatomy)
+    return session.outcome(picture, layer, parameters.aggregation() or layer.aggregation)

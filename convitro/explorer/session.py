@@ -12,12 +12,24 @@ from threading import Lock
 from PIL import Image
 from torch import Tensor
 
-from convitro.anatomy import Anatomy, ReceptiveFields, Summary, dissect, receptive_field, summary
+from convitro.aggregation import Aggregation, resolve
+from convitro.anatomy import (
+    Anatomy,
+    LayerAnatomy,
+    ReceptiveFields,
+    Summary,
+    dissect,
+    receptive_field,
+    rerun,
+    summary,
+)
 from convitro.explorer.problems import RequestProblem
 from convitro.pictures import bundled, load_picture, to_input
 from convitro.sources import Network
+from convitro.view import Document, outcome_document
 
 MAX_ANATOMIES = 3  # a ResNet at 224x224 holds some 100 MB
+MAX_OUTCOMES = 1024  # a few numbers each
 MAX_OWN_PICTURES = 12
 THUMBNAIL = (3, 48, 48)
 
@@ -44,7 +56,9 @@ class Session:
     picture: str | Path | bytes | None = None
     own: OrderedDict[str, Picture] = field(default_factory=OrderedDict)
     anatomies: OrderedDict[str, Anatomy] = field(default_factory=OrderedDict)
+    outcomes: OrderedDict[tuple[str, str, str], Document] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
+    running: Lock = field(default_factory=Lock)  # the network, which runs once at a time
 
     @cached_property
     def first(self) -> str:
@@ -94,6 +108,10 @@ class Session:
         """The picture at the network's size, 0..1: (1, C, H, W)."""
         return to_input(picture.image, self.network.input_size)
 
+    def input(self, picture: Picture) -> Tensor:
+        """The picture as the network takes it: (1, C, H, W)."""
+        return self.network.normalize(self.pixels(picture))
+
     def anatomy(self, id: str) -> tuple[Picture, Anatomy]:
         """The network dissected on a picture; the last three are kept.
 
@@ -103,9 +121,8 @@ class Session:
         picture = self.find(id)
         with self.lock:
             if picture.id not in self.anatomies:
-                self.anatomies[picture.id] = dissect(
-                    self.network.model, self.network.normalize(self.pixels(picture))
-                )
+                with self.running:
+                    self.anatomies[picture.id] = dissect(self.network.model, self.input(picture))
             self.anatomies.move_to_end(picture.id)
             while len(self.anatomies) > MAX_ANATOMIES:
                 self.anatomies.popitem(last=False)
@@ -114,12 +131,35 @@ class Session:
     @cached_property
     def fields(self) -> ReceptiveFields:
         """What every layer sees of a picture of the network's size."""
-        return receptive_field(self.network.model, self.network.input_size)
+        with self.running:
+            return receptive_field(self.network.model, self.network.input_size)
 
     @cached_property
     def summary(self) -> Summary:
         """Every layer of the network with its sizes and costs."""
-        return summary(self.network.model, self.network.input_size, verbose=0)
+        with self.running:
+            return summary(self.network.model, self.network.input_size, verbose=0)
+
+    def outcome(self, id: str, layer: LayerAnatomy, aggregation: str | Aggregation) -> Document:
+        """What the network answers on a picture when a layer combines its channels that way; kept for later.
+
+        Raises:
+            RequestProblem: 404, the picture is unknown.
+            UnsupportedError: the layer would return another number of maps.
+        """
+        picture, anatomy = self.anatomy(id)
+        chosen = resolve(aggregation)
+        key = (picture.id, layer.name, chosen.spec)
+        with self.running:
+            known = self.outcomes.get(key)
+            if known is None:
+                output = rerun(self.network.model, self.input(picture), {layer.name: chosen})
+                known = outcome_document(anatomy.output, output, self.network.classes)
+                self.outcomes[key] = known
+            self.outcomes.move_to_end(key)
+            while len(self.outcomes) > MAX_OUTCOMES:
+                self.outcomes.popitem(last=False)
+            return known
 
     def thumbnails(self) -> list[tuple[Picture, Tensor]]:
         """Every picture to choose from, 48 x 48 in colour: (1, 3, 48, 48), 0..1."""

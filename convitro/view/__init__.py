@@ -6,6 +6,7 @@ an anatomy into documents. Not here: how they travel; the server and the report 
 
 from __future__ import annotations
 
+from convitro.view.aggregation import cancellation_document, combined_document, outcome_document
 from convitro.view.document import Document, read_document
 from convitro.view.filters import channels_per_page, filter_document, input_document
 from convitro.view.network import maps_document, network_document, pictures_document
@@ -15,11 +16,14 @@ from convitro.view.table import table_document
 __all__ = [
     "Document",
     "PageFile",
+    "cancellation_document",
     "channels_per_page",
+    "combined_document",
     "filter_document",
     "input_document",
     "maps_document",
     "network_document",
+    "outcome_document",
     "page_files",
     "pictures_document",
     "read_document",

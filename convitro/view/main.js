@@ -8,6 +8,7 @@ import { EmbeddedSource } from "./data/embedded.js";
 import { ServerSource } from "./data/source.js";
 import { recall } from "./state/actions.js";
 import { followAddress, showAddress } from "./state/address.js";
+import { followAggregations } from "./state/aggregations.js";
 import { followKeys } from "./state/keys.js";
 import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
@@ -30,7 +31,10 @@ const loader = new Loader(live.value ? new ServerSource() : new EmbeddedSource(d
 followAddress();
 loader.follow();
 followKeys();
-if (live.value) followFiles(loader);
+if (live.value) {
+  followFiles(loader);
+  followAggregations(loader);
+}
 
 const root = document.getElementById("app");
 root.replaceChildren();

@@ -149,20 +149,31 @@ def aggregation_word(aggregation: Aggregation) -> dict[str, Any]:
 
 def prediction_manifest(output: Any, classes: Any) -> dict[str, Any]:
     """The five best classes of a classifier's scores; none where the output is no row of scores."""
-    if not isinstance(output, Tensor) or output.shape[:1] != (1,) or output[0].numel() < 2:
+    shares = shares_of(output)
+    if shares is None:
         return {"prediction": []}
-    scores = output.detach().float()
-    if scores.shape[1] != scores.numel():
-        return {"prediction": []}
-    scores = scores.flatten()
-    shares = scores if is_distribution(scores) else torch.softmax(scores, dim=0)
     best = shares.nan_to_num(0.0).topk(min(BEST_CLASSES, shares.numel()))
     rows = []
     for share, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-        name = str(classes[index]) if classes and index < len(classes) else f"class {index}"
-        score = number(float(scores[index]))
-        rows.append({"index": index, "name": name, "share": share, "score": score})
+        score = number(float(output.flatten()[index]))
+        rows.append({"index": index, "name": class_name(index, classes), "share": share, "score": score})
     return {"prediction": rows}
+
+
+def shares_of(output: Any) -> Tensor | None:
+    """A classifier's scores as shares that add up to 1; None where the output is no row of scores."""
+    if not isinstance(output, Tensor) or output.shape[:1] != (1,) or output[0].numel() < 2:
+        return None
+    scores = output.detach().float()
+    if scores.shape[1] != scores.numel():
+        return None
+    scores = scores.flatten()
+    return scores if is_distribution(scores) else torch.softmax(scores, dim=0)
+
+
+def class_name(index: int, classes: Any) -> str:
+    """What a class is called."""
+    return str(classes[index]) if classes and index < len(classes) else f"class {index}"
 
 
 def is_distribution(scores: Tensor) -> bool:

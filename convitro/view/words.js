@@ -9,6 +9,8 @@ export const WORDS = {
     "What one filter makes of one channel: its kernel slides over the channel, and at every place the products of patch and kernel are added.",
   aggregation:
     "How the partial maps of a filter become one map. Nearly always their sum; here you can see what another way would give.",
+  cancellation:
+    "Partial maps of opposite sign take away from each other in a sum. Cancellation is the share that is lost: 0 % where all channels pull the same way, 100 % where nothing is left.",
   bias: "One number per filter, added to every pixel of its map.",
   activation: "A function applied to each pixel alone. ReLU keeps what is positive and makes the rest 0.",
   "feature map":

@@ -86,6 +86,15 @@ def resnet() -> Network:
     return Network(ResNet().eval(), "resnet18", (3, 224, 224), (), mean, std)
 
 
+def paged() -> Network:
+    """A second layer that reads more channels than a page shows."""
+    torch.manual_seed(3)
+    model = nn.Sequential(
+        nn.Conv2d(3, 150, 3), nn.Tanh(), nn.Conv2d(150, 4, 3), nn.Flatten(), nn.Linear(144, 10)
+    )
+    return Network(model.eval(), "paged", (3, 10, 10), CIFAR)
+
+
 def odd() -> Network:
     """Everything unusual: own aggregations, windows and combines, groups, dilation, reflection, 1x1."""
     torch.manual_seed(3)

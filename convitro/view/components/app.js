@@ -2,6 +2,7 @@
 
 import { dragging } from "../state/files.js";
 import { announcement, detailed, helping, picking, view } from "../state/store.js";
+import { AggregationView } from "./aggregation/view.js";
 import { Banners } from "./banners.js";
 import { DetailDialog } from "./detail.js";
 import { FilterView } from "./filterview.js";
@@ -14,7 +15,13 @@ import { PlayView } from "./play/view.js";
 import { TableView } from "./table/view.js";
 import { Bubble } from "./term.js";
 
-const COMPONENTS = { network: NetworkView, filter: FilterView, play: PlayView, table: TableView };
+const COMPONENTS = {
+  network: NetworkView,
+  filter: FilterView,
+  aggregation: AggregationView,
+  play: PlayView,
+  table: TableView,
+};
 
 /** @param {{loader: import("../state/loader.js").Loader}} props */
 export function App({ loader }) {

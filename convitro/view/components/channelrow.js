@@ -7,8 +7,9 @@ import { format } from "../numbers/format.js";
 import { channelName, inputScale, signedScale } from "../numbers/scale.js";
 import { outputNear } from "../numbers/window.js";
 import { hover, pin } from "../state/actions.js";
-import { kernelScale, partsOf, patchScale, productScale } from "../state/parts.js";
+import { kernelScale, opposing, opposingWords, partsOf, patchScale, productScale } from "../state/parts.js";
 import { chain, detailed, place, sharedScale } from "../state/store.js";
+import { FEWEST } from "./contributions.js";
 import { html } from "./html.js";
 import { MapView, pixelMark } from "./map.js";
 import { Matrix } from "./matrix.js";
@@ -32,6 +33,7 @@ export function ChannelRow({ channel, index, first }) {
     <span class="channel-name" data-channel=${layer.raw_input ? name : ""}>
       ${!layer.raw_input && html`<small>ch</small> `}${name}
     </span>
+    ${inputs.channels.length >= FEWEST && html`<${PairMark} channel=${channel} visible=${visible} />`}
     <div class="column" data-column="input" data-caption="channel">
       <${MapView}
         values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
@@ -73,6 +75,17 @@ function PartialValue({ index, visible }) {
   if (!visible.value) return html`<span class="partial-value"></span>`;
   const { value } = partsOf(index) ?? { value: 0 };
   return html`<span class="partial-value" data-sign=${value < 0 ? "negative" : "positive"}>${format(value)}</span>`;
+}
+
+/** The channel that this one cancels with at the pixel, where the two are among the strongest. */
+function PairMark({ channel, visible }) {
+  if (!visible.value) return null;
+  const rank = opposing.value.findIndex(({ up, down }) => up === channel || down === channel);
+  if (rank < 0) return null;
+  const { up, down } = opposing.value[rank];
+  const other = channelName(chain.value.layer, up === channel ? down : up);
+  return html`<span class="pair-mark" data-rank=${rank} title="this channel and ${other} ${opposingWords}">
+    <span class="only-heard">${`with channel ${other}: they ${opposingWords}`}</span><span aria-hidden="true">↔ ${other}</span></span>`;
 }
 
 /** Up and down lead to the products of the rows above and below. */

@@ -4,12 +4,14 @@ import { useEffect, useRef } from "preact/hooks";
 import { colourTable, step } from "../numbers/colour.js";
 import { format } from "../numbers/format.js";
 import { channelName, limitOf } from "../numbers/scale.js";
-import { partialValues } from "../state/parts.js";
+import { turnPage } from "../state/actions.js";
+import { opposing, opposingAll, opposingWords, partialValues } from "../state/parts.js";
 import { chain, rowOrder, strongestFirst, theme } from "../state/store.js";
 import { html } from "./html.js";
+import { OpposingPairs } from "./pairs.js";
 import { Radios } from "./radios.js";
 
-const FEWEST = 5; // with fewer channels the numbers beside the rows say it all
+export const FEWEST = 5; // with fewer channels the numbers beside the rows say it all
 const HEIGHT = 64;
 const ORDERS = [
   { key: "number", label: "by number", body: "by number" },
@@ -23,29 +25,68 @@ export function Contributions() {
   const values = order.map((index) => partialValues.value[index]);
   const colours = theme.value;
   const enough = values.length >= FEWEST;
+  const pairs = opposing.value;
   useEffect(() => {
-    if (enough) draw(canvas.current, values, colours);
+    if (enough) draw(canvas.current, values, links(pairs, order, inputs.channels), colours);
   });
   if (!enough) return null;
   const strongest = values.reduce((best, value, index) => (Math.abs(value) > Math.abs(values[best]) ? index : best), 0);
   const name = channelName(layer, inputs.channels[order[strongest]]);
-  const scrollTo = (event) => {
+  const toBar = (event) => {
     const share = event.offsetX / event.currentTarget.clientWidth;
-    const row = document.querySelector(`.channel-row[data-index="${order[Math.floor(share * values.length)]}"]`);
-    row?.scrollIntoView({
-      block: "center",
-      behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth",
-    });
+    scrollTo(inputs.channels[order[Math.floor(share * values.length)]]);
   };
   return html`<figure class="contributions">
     <${Order} />
     <figcaption>What each channel brings to this pixel; most: channel ${name} with
       ${" "}<b class="number">${format(values[strongest])}</b></figcaption>
     <canvas
-      ref=${canvas} role="img" aria-label="${values.length} channels, bars around zero" onClick=${scrollTo}
+      ref=${canvas} role="img" aria-label="${values.length} channels, bars around zero" onClick=${toBar}
       title="Click a bar to go to its channel"
     ></canvas>
+    <${Opposing} />
   </figure>`;
+}
+
+/** Which channels take away what others bring; a click leads to the first of the two. */
+function Opposing() {
+  const { layer, inputs } = chain.value;
+  const sought = useRef(null); // a channel of a page that is on its way
+  useEffect(() => {
+    if (inputs.channels.includes(sought.current)) scrollTo(sought.current);
+    sought.current = null;
+  }, [inputs]);
+  const seek = (channel) => {
+    if (inputs.channels.includes(channel)) return scrollTo(channel);
+    sought.current = channel;
+    return turnPage(pageOf(layer, channel));
+  };
+  const named = ({ up, down }) => ({ up: channelName(layer, up), down: channelName(layer, down), channel: up });
+  const pairs = opposing.value.map((pair) => ({ ...pair, ...named(pair) }));
+  return html`<div class="opposing">
+    ${!opposingAll.value && html`<p class="muted">Of the channels on this page:</p>`}
+    <${OpposingPairs} pairs=${pairs} words=${opposingWords.value} onChoose=${({ channel }) => seek(channel)} />
+  </div>`;
+}
+
+/** Where the page begins that holds a channel. */
+function pageOf({ channels_per_filter: channels, channels_per_page: size }, channel) {
+  return Math.floor((channel % channels) / size) * size;
+}
+
+/** Bring the row of a channel of this page into sight. */
+function scrollTo(channel) {
+  const place = chain.value.inputs.channels.indexOf(channel);
+  document.querySelector(`.channel-row[data-index="${place}"]`)?.scrollIntoView({
+    block: "center",
+    behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth",
+  });
+}
+
+/** The pairs by the places of their bars, as far as both are on this page. */
+function links(pairs, order, channels) {
+  const bar = (channel) => order.indexOf(channels.indexOf(channel));
+  return pairs.map(({ up, down }) => [bar(up), bar(down)]).filter(([up, down]) => up >= 0 && down >= 0);
 }
 
 function Order() {
@@ -61,7 +102,7 @@ function Order() {
   </div>`;
 }
 
-function draw(canvas, values, colours) {
+function draw(canvas, values, pairs, colours) {
   const ratio = window.devicePixelRatio || 1;
   const width = canvas.clientWidth;
   if (canvas.width !== Math.round(width * ratio))
@@ -84,6 +125,17 @@ function draw(canvas, values, colours) {
       Math.max(height, 0.5),
     );
   });
-  context.fillStyle = getComputedStyle(canvas).getPropertyValue("--line-strong");
+  const style = getComputedStyle(canvas);
+  context.fillStyle = style.getPropertyValue("--line-strong");
   context.fillRect(0, HEIGHT / 2 - 0.5, width, 1);
+  context.strokeStyle = style.getPropertyValue("--accent");
+  pairs.forEach(([up, down], rank) => {
+    const end = (index) => HEIGHT / 2 - (values[index] / limit) * (HEIGHT / 2 - 1);
+    context.globalAlpha = 1 - rank * 0.3;
+    context.beginPath();
+    context.moveTo((up + 0.5) * slot, end(up));
+    context.lineTo((down + 0.5) * slot, end(down));
+    context.stroke();
+  });
+  context.globalAlpha = 1;
 }

@@ -35,6 +35,6 @@ function NotHere() {
     large. ${others} To open every filter, start <code>convitro explore</code> with this network.</p>`;
 }
 
-function NoLayers() {
+export function NoLayers() {
   return html`<p class="loading">This network has no two-dimensional convolution to open.</p>`;
 }

@@ -98,6 +98,21 @@ export class EmbeddedSource {
     };
   }
 
+  /** The view Aggregation computes every map anew. */
+  async cancellation() {
+    throw absent("How far the channels cancel out is not in this report.");
+  }
+
+  /** As `cancellation`. */
+  async combined(picture, layer, filter, aggregation) {
+    throw absent(`Under ${aggregation} the channels have to be combined anew.`);
+  }
+
+  /** As `cancellation`. */
+  async outcome() {
+    throw absent("The network has to be run again.");
+  }
+
   /** A report takes no pictures. */
   async upload() {
     throw absent("Another picture has to be run through the network.");

@@ -50,6 +50,21 @@ export class ServerSource {
     return fetchDocument("filter", { picture, layer, filter, start, aggregation }, signal);
   }
 
+  /** How far the channels of a filter cancel out. */
+  cancellation(picture, layer, filter, signal) {
+    return fetchDocument("cancellation", { picture, layer, filter }, signal);
+  }
+
+  /** The maps of a filter under an aggregation; an empty one is the trained one. */
+  combined(picture, layer, filter, aggregation, signal) {
+    return fetchDocument("combined", { picture, layer, filter, aggregation }, signal);
+  }
+
+  /** What the network answers when a whole layer combines its channels another way. */
+  outcome(picture, layer, aggregation, signal) {
+    return fetchDocument("outcome", { picture, layer, aggregation }, signal);
+  }
+
   /** Hand in one's own picture. Resolves to {id, name}. */
   async upload(file, signal) {
     const headers = { "x-picture-name": encodeURIComponent((file.name || "").slice(0, 60)) };

@@ -2,6 +2,7 @@
 
 import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
+import { chooseMapKind, mapKind } from "./aggregations.js";
 import { openSetting, setting } from "./play.js";
 import { writeSetting } from "./playaddress.js";
 import * as store from "./store.js";
@@ -16,6 +17,7 @@ function write() {
   parts.set("filter", String(store.filterIndex.value));
   if (store.aggregation.value) parts.set("aggregation", store.aggregation.value);
   if (store.pageStart.value) parts.set("start", String(store.pageStart.value));
+  if (store.view.value === "aggregation" && mapKind.value !== "activated") parts.set("map", mapKind.value);
   const pixel = store.pinned.value;
   if (pixel) parts.set("pixel", `${pixel.y},${pixel.x}`);
   if (store.view.value === "play") parts.set("play", writeSetting(setting.value));
@@ -32,6 +34,7 @@ function read() {
     store.filterIndex.value = parts.has("filter") ? wholeNumber(parts.get("filter")) : null;
     store.aggregation.value = parts.get("aggregation") ?? "";
     store.pageStart.value = wholeNumber(parts.get("start"));
+    chooseMapKind(parts.get("map"));
     const [y, x] = (parts.get("pixel") ?? "").split(",").map(wholeNumber);
     store.pinned.value = x === undefined ? null : { y, x };
     store.hovered.value = null;

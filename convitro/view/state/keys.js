@@ -1,6 +1,7 @@
 /** Single-key shortcuts. The list under "?" is made from this table. */
 
 import * as actions from "./actions.js";
+import { toggleMapKind } from "./aggregations.js";
 import { slideBy, toggleSliding } from "./slide.js";
 import * as store from "./store.js";
 import { chooseView, shownViews } from "./views.js";
@@ -15,6 +16,11 @@ export const SHORTCUTS = [
     run: (key) => actions.stepAggregation(key === "a" ? 1 : -1),
   },
   { keys: ["0"], words: "back to the trained aggregation", run: () => actions.chooseAggregation("") },
+  {
+    keys: ["g"],
+    words: "in Aggregation: feature maps or aggregated maps",
+    run: () => store.view.value === "aggregation" && toggleMapKind(),
+  },
   { keys: ["m"], words: "jump to the strongest pixel", run: () => actions.unpin() },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale() },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true) },

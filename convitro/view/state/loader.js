@@ -29,6 +29,11 @@ export class Loader {
       if (layer && store.reachable.value)
         void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, store.aggregationWord.value);
     });
+    effect(() => {
+      const [layer, filter] = [store.layer.value, store.filterIndex.value];
+      const paged = layer && layer.channels_per_filter > layer.channels_per_page;
+      if (paged && store.live.value && filter !== null) void this.loadOpposition(layer, filter);
+    });
   }
 
   /** Load a picture's network. */
@@ -96,6 +101,23 @@ export class Loader {
     return this.newest("table", async (signal) => {
       table.value = await this.source.table(signal);
     });
+  }
+
+  /** Load which channels of a filter oppose each other at every pixel: more than a page shows. */
+  loadOpposition(layer, filter) {
+    const picture = untracked(() => store.network.value.picture.id);
+    store.opposition.value = null;
+    return this.newest("opposition", async (signal) => {
+      const document = await this.cancellation(picture, layer, filter, signal);
+      if (!signal.aborted) store.opposition.value = document;
+    });
+  }
+
+  /** The document of a filter's cancellation. */
+  cancellation(picture, layer, filter, signal) {
+    return this.cache.get(["cancellation", picture, layer.name, filter].join("\n"), () =>
+      this.source.cancellation(picture, layer.name, filter, signal),
+    );
   }
 
   /** Load the pictures to choose from. */

@@ -27,6 +27,7 @@ export const shortcuts = signal(true);
 export const network = signal(null);
 export const layerMaps = signal({}); // layer name -> document of its small maps
 export const chain = signal(null); // {layer, filter, start, word, inputs, document}: what is shown, one consistent whole
+export const opposition = signal(null); // of a filter whose channels need pages: the document of its cancellation
 export const pictures = signal(null);
 
 // What is going on.

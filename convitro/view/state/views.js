@@ -6,6 +6,12 @@ import { live, view } from "./store.js";
 export const VIEWS = [
   { id: "network", title: "Network", words: "every layer with its maps, and what leads to what" },
   { id: "filter", title: "Filter", words: "one filter, from its channels to its map" },
+  {
+    id: "aggregation",
+    title: "Aggregation",
+    words: "one filter with its channels combined in every way, and what the network then says",
+    needsServer: true,
+  },
   { id: "play", title: "Play", words: "change a kernel by hand and see what comes out" },
   { id: "table", title: "Table", words: "every layer with its sizes and costs" },
 ];

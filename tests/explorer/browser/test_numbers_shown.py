@@ -11,10 +11,10 @@ from convitro.pictures import load_picture, to_input
 from convitro.sources import Network
 from tests.explorer.browser.checking import check_cells, check_pixel, result
 from tests.explorer.browser.reading import mark_box, point_at, reads
-from tests.explorer.networks import digits, odd, resnet, small
+from tests.explorer.networks import digits, odd, paged, resnet, small
 
 OpenPage = Callable[..., Page]
-NETWORKS = {"small": small, "digits": digits, "odd": odd, "resnet": resnet}
+NETWORKS = {"small": small, "digits": digits, "odd": odd, "paged": paged, "resnet": resnet}
 
 # network, layer, filter, pixel: corners in the padding, strides, dilation, groups, normalisation, pooling
 PIXELS = [
