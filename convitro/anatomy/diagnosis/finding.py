@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -80,6 +81,9 @@ class Finding:
             "advice": self.advice,
         }
         return found if self.partner is None else {**found, "partner": self.partner}
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(str(self))}</p>" + "".join(picture.html() for picture in self.pictures[:1])
 
     def __str__(self) -> str:
         return (

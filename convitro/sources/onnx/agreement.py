@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,9 @@ class Agreement:
         return "\n".join([*lines, f"largest relative difference: {self.relative:.1g}"])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def compare_with_onnxruntime(model: Any, *inputs: Tensor) -> Agreement:
