@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from convitro import functional
-from convitro.errors import ArgumentError
+from convitro.errors import ArgumentError, LoadError
 from convitro.keras import Conv2D
 from convitro.keras.backend import import_keras
 
@@ -154,6 +154,12 @@ def test_training_learns_and_saving_keeps_it(aggregation: str, tmp_path: Path) -
     again = keras.models.load_model(tmp_path / "net.keras")
     assert again.layers[0].aggregation.spec == aggregation
     np.testing.assert_array_equal(again.predict(values, verbose=0), model.predict(values, verbose=0))
+
+
+def test_a_missing_keras_says_the_line_that_adds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(LoadError, match=r'Keras 3 is not installed[\s\S]*pip install "convitro\[keras\]"'):
+        import_keras()
 
 
 def test_an_unknown_aggregation_is_named() -> None:

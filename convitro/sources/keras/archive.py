@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +22,12 @@ OBJECTS = 200_000
 FORMAT = "a model that Keras 3 saved as .keras, or a whole model as .h5"
 
 
-def read_archive(path: Path) -> tuple[Any, int]:
-    """The description of the model in a .keras file, and how many numbers its weights hold.
+def read_archive(path: Path, folder: Path) -> tuple[Any, int, Path]:
+    """The description of the model in a .keras file, how many numbers its weights hold, and where they are.
+
+    Args:
+        path: of the file.
+        folder: where the weights are unfolded, since HDF5 jumps to and fro; checksums are tested meanwhile.
 
     Raises:
         LoadError: no such archive, damaged, or larger inside than any model of its size.
@@ -33,11 +38,11 @@ def read_archive(path: Path) -> tuple[Any, int]:
     try:
         with zipfile.ZipFile(path) as archive:
             check_members(archive, path)
-            if archive.testzip() is not None:
-                raise broken(path, "a member whose checksum is wrong")
-            config = read_json(archive.read(CONFIG), path)
-            with archive.open(WEIGHTS) as member, h5py.File(member, "r") as file:
-                return config, count_numbers(file, path)
+            config, weights = read_json(archive.read(CONFIG), path), folder / WEIGHTS
+            with archive.open(WEIGHTS) as member, weights.open("wb") as unfolded:
+                shutil.copyfileobj(member, unfolded, 2**20)
+        with h5py.File(weights, "r") as file:
+            return config, count_numbers(file, path), weights
     except (LoadError, UnsupportedError):
         raise
     except Exception as error:  # a damaged archive may make its readers raise anything
@@ -62,8 +67,8 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
         raise broken(path, f"an archive that unfolds to {total:,} bytes")
 
 
-def read_hdf5(path: Path) -> tuple[Any, int]:
-    """The description of the model in a whole-model .h5 file, and how many numbers its weights hold.
+def read_hdf5(path: Path) -> tuple[Any, int, Path]:
+    """The description of the model in a whole .h5 file, how many numbers its weights hold, and the file.
 
     Raises:
         LoadError: no such file, damaged, weights without a model, or larger inside than its size allows.
@@ -80,7 +85,7 @@ def read_hdf5(path: Path) -> tuple[Any, int]:
                     expected="a whole model",
                     hint="save with `model.save(path)`, or load the weights in Keras and give the live model",
                 )
-            return read_json(text.encode() if isinstance(text, str) else bytes(text), path), numbers
+            return read_json(text.encode() if isinstance(text, str) else bytes(text), path), numbers, path
     except LoadError:
         raise
     except Exception as error:  # as above

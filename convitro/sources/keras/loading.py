@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from convitro.errors import ConvitroError, LoadError
@@ -39,26 +40,29 @@ def load_keras(path: Path) -> KerasGraph:
 
     keras, origin = import_keras(), f'"{path}"'
     archive = path.suffix == ".keras"
-    config, numbers = read_archive(path) if archive else read_hdf5(path)
-    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
-        raise LoadError(f"load: {origin} describes no model.", received=type(config).__name__)
-    check_config(config, origin)
-    try:
-        with warnings.catch_warnings(), own_names():
-            warnings.simplefilter("ignore")  # of Keras, about training and older versions
-            with without_memory(keras):
-                model = described(keras, config) if archive else described_as_keras_2(keras, config)
-                check_size(model, numbers, origin)
-            model.load_weights(str(path))
-        return from_keras(model, channels_first=True, bound=LARGEST_ITEM)
-    except ConvitroError:
-        raise
-    except Exception as error:  # whatever Keras raises at a description that does not fit
-        raise LoadError(
-            f"load: Keras cannot make the model that {origin} describes.",
-            received=f"{type(error).__name__}: {first_line(error)}",
-            hint="saved by another version of Keras? Its own keras.models.load_model may know more",
-        ) from error
+    with TemporaryDirectory() as folder:
+        found = read_archive(path, Path(folder)) if archive else read_hdf5(path)
+        config, numbers, weights = found
+        if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
+            raise LoadError(f"load: {origin} describes no model.", received=type(config).__name__)
+        check_config(config, origin)
+        make = described if archive else described_as_keras_2
+        try:
+            with warnings.catch_warnings(), own_names():
+                warnings.simplefilter("ignore")  # of Keras, about training and older versions
+                with without_memory(keras):
+                    model = make(keras, config)
+                    check_size(model, numbers, origin)
+                model.load_weights(str(weights))
+            return from_keras(model, channels_first=True, bound=LARGEST_ITEM)
+        except ConvitroError:
+            raise
+        except Exception as error:  # whatever Keras raises at a description that does not fit
+            raise LoadError(
+                f"load: Keras cannot make the model that {origin} describes.",
+                received=f"{type(error).__name__}: {first_line(error)}",
+                hint="saved by another version of Keras? Its own keras.models.load_model may know more",
+            ) from error
 
 
 def described(keras: Any, config: dict[str, Any]) -> Any:
