@@ -24,8 +24,8 @@ from convitro.aggregation import (
 )
 
 if TYPE_CHECKING:
-    from convitro import functional, presets
-    from convitro.anatomy import dissect, summary
+    from convitro import functional, plots, presets
+    from convitro.anatomy import deconvnet, diagnose, dissect, receptive_field, summary
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
     from convitro.presets import PresetConv2d
@@ -33,14 +33,28 @@ if TYPE_CHECKING:
 
 __version__ = version("convitro")
 
-_PACKAGES = ("anatomy", "explorer", "functional", "models", "nn", "pictures", "presets", "sources")
+_PACKAGES = (
+    "anatomy",
+    "datasets",
+    "explorer",
+    "functional",
+    "models",
+    "nn",
+    "pictures",
+    "plots",
+    "presets",
+    "sources",
+)
 _ON_FIRST_USE = {
     "Conv2d": "convitro.nn",
     "ConvBlock": "convitro.nn",
     "PresetConv2d": "convitro.presets",
+    "deconvnet": "convitro.anatomy",
+    "diagnose": "convitro.anatomy",
     "dissect": "convitro.anatomy",
     "load": "convitro.sources",
     "plan": "convitro.engine.plan",
+    "receptive_field": "convitro.anatomy",
     "summary": "convitro.anatomy",
 }
 
@@ -63,11 +77,15 @@ __all__ = [
     "Std",
     "Sum",
     "aggregations",
+    "deconvnet",
+    "diagnose",
     "dissect",
     "functional",
     "load",
     "plan",
+    "plots",
     "presets",
+    "receptive_field",
     "register_aggregation",
     "summary",
 ]

@@ -16,8 +16,8 @@ PACKAGE = ROOT / "convitro"
 
 # A part may import those before it, never those after it.
 ORDER = """
-    errors geometry aggregation reference engine ops checks routing functional nn presets
-    keras sources plots anatomy pictures
+    errors geometry aggregation reference engine ops checks progress routing functional nn presets
+    keras sources plots anatomy pictures datasets
     view report explorer models lab bench cli __main__
 """.split()  # noqa: SIM905 - one per line would hide the order
 HEAVY = ("matplotlib", "starlette", "uvicorn", "keras", "onnx", "triton", "skimage", "PIL", "llvmlite")

@@ -13,9 +13,11 @@ from torch import nn
 from convitro.anatomy.convolution import describe
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.observe import check_input, check_model
+from convitro.anatomy.pictured import strongest_picture
 from convitro.anatomy.tables import Table, by
 from convitro.anatomy.trace import Tracer
 from convitro.errors import UnknownLayerError, UnsupportedError, closest
+from convitro.plots import Sheet
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,6 +52,19 @@ class Anatomy(Mapping[str, LayerAnatomy]):
     def to_dict(self) -> dict[str, Any]:
         """Sizes and settings of all layers as JSON types, without the values."""
         return {"model": self.model, "layers": [layer.to_dict() for layer in self.values()]}
+
+    def plot(self, image: int = 0, strongest: int = 12) -> Sheet:
+        """The strongest maps of every layer, by their mean absolute value: a row for each layer.
+
+        Args:
+            image: which image of the batch.
+            strongest: how many maps of a layer are shown.
+
+        Raises:
+            ArgumentError: there is no such image.
+        """
+        maps = {layer.name: layer.activated for layer in self.layers}
+        return strongest_picture(self.model, maps, image, strongest)
 
     def table(self) -> Table:
         """One row for each layer."""

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from convitro.aggregation import Aggregation
 from convitro.anatomy.convolution import Convolution
+from convitro.anatomy.pictured import check_choice, maps_picture, parts_picture
 from convitro.anatomy.tables import Table, json_numbers, number
+from convitro.plots import Sheet, map_grid
 
 SHOWN_CHANNELS = 12
 
@@ -100,6 +102,29 @@ class FilterAnatomy:
             "bias": self.bias,
             "ranges": ranges,
         }
+
+    def plot(self, what: str = "parts", image: int = 0, scale: str = "shared") -> Sheet:
+        """A picture of the filter, to be saved, drawn into axes of yours, or seen in a notebook.
+
+        Args:
+            what: "parts": the channels, their kernels, the partial maps, and what they become.
+                "partial maps" or "kernels": only these.
+            image: which image of the batch.
+            scale: of the partial maps or kernels: "shared" gives all one colour scale, "each" every one its
+                own. Among the parts every row has its own.
+
+        Raises:
+            ArgumentError: there is no such picture, image or scale.
+        """
+        name = f"{self.layer.name}, filter {self.index}"
+        channels = [f"channel {index}" for index in self.channels]
+        check_choice(what, ("parts", "partial maps", "kernels"), name)
+        if what == "kernels":
+            return map_grid(self.kernels, f"{name}: kernels", channels, scale=scale)
+        if what == "partial maps":
+            return maps_picture(name, what, self.partial_maps, image, scale, channels)
+        parts = {"input": self.inputs, "kernel": self.kernels, "partial map": self.partial_maps}
+        return parts_picture(name, channels, parts, dict(self._parts()), image)
 
     def table(self) -> Table:
         """Smallest and largest value of every part."""

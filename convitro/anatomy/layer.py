@@ -13,9 +13,12 @@ from convitro.aggregation import Aggregation, resolve
 from convitro.anatomy.convolution import Convolution, describe
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.indexing import checked_index
+from convitro.anatomy.pictured import check_choice, maps_picture
 from convitro.anatomy.pixel import PixelTrace, trace_pixel
 from convitro.anatomy.tables import Table, by
+from convitro.plots import Sheet, colour_filters, kernel_matrix
 
+PICTURES = ("activated", "output", "pooled", "input", "kernels", "colours")
 TINY = torch.finfo(torch.float32).tiny
 
 
@@ -147,6 +150,33 @@ class LayerAnatomy(Convolution):
             kept = maps.sum(1).abs().sum() / parts.clamp_min(TINY)
             losses.append((1 - kept).where(parts > 0, 0.0))
         return torch.stack(losses).clamp_min(0)
+
+    def plot(self, what: str = "activated", image: int = 0, scale: str = "shared") -> Sheet:
+        """A picture of the layer, to be saved, drawn into axes of yours, or seen in a notebook.
+
+        Args:
+            what: "input", "output", "activated" or "pooled": these maps of one image. "kernels": every
+                kernel, a row for each filter. "colours": the filters of a layer that looks at red, green and
+                blue, as small colour pictures.
+            image: which image of the batch.
+            scale: "shared" gives all one colour scale; "each" every map or filter its own.
+
+        Raises:
+            ArgumentError: there is no such picture, image or scale.
+            ShapeError: "colours" of filters that have not three channels.
+
+        Example:
+            >>> from convitro.anatomy import dissect
+            >>> layer = dissect(torch.nn.Conv2d(3, 8, 3), torch.zeros(1, 3, 8, 8))["conv2d"]
+            >>> print(layer.plot("input"))
+            conv2d: input: 3 maps of 8x8 pixels, from 0 to 0.
+        """
+        check_choice(what, PICTURES, self.name)
+        if what == "kernels":
+            return kernel_matrix(self.weight, f"{self.name}: kernels", scale=scale)
+        if what == "colours":
+            return colour_filters(self.weight, f"{self.name}: filters", scale=scale)
+        return maps_picture(self.name, what, getattr(self, what), image, scale)
 
     def table(self) -> Table:
         """The layer step by step, as `str()` and notebooks show it."""

@@ -24,7 +24,7 @@ from convitro.sources.graph import Step
 
 
 class Observer(TorchFunctionMode):
-    """Follows a running model: a subclass overrides `__torch_function__`, `entered` or `left`.
+    """Follows a running model: a subclass overrides `__torch_function__`, `started`, `entered`, `left`.
 
     `names` are the modules' paths; `shown_names` are what people call them: the same, save for the steps of a
     network from another framework, which have its names. The hooks are PyTorch's global ones, so the hook
@@ -40,6 +40,9 @@ class Observer(TorchFunctionMode):
         self.state: ModelState | None = None
         self._thread = threading.get_ident()
 
+    def started(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Called right before the model is, with the copies that it will get."""
+
     def entered(self, module: nn.Module, args: Any) -> None:
         """Called when `module` of the model begins its forward with the positional arguments `args`."""
 
@@ -54,13 +57,15 @@ class Observer(TorchFunctionMode):
         if threading.get_ident() == self._thread:
             self.running.append(module)
             if module in self.names:
-                self.entered(module, args)
+                with torch._C.DisableTorchFunction():  # to look at a tensor is no part of the run
+                    self.entered(module, args)
 
     def after_module(self, module: nn.Module, args: Any, output: Any) -> None:
         if threading.get_ident() == self._thread:
             self.running.pop()
             if module in self.names:
-                self.left(module, output)
+                with torch._C.DisableTorchFunction():
+                    self.left(module, output)
 
     def run(self, input: Any, mode: str = "same") -> Any:
         """Run the model on a copy of `input`, in "train", "eval" or its own mode, and leave it as it was.
@@ -68,6 +73,16 @@ class Observer(TorchFunctionMode):
         Returns:
             A detached copy of what the model returned.
         """
+        with self.prepared(mode):
+            args, kwargs = tree_map(copied, call_arguments(input))
+            self.started(args, kwargs)
+            with self:
+                output = self.model(*args, **kwargs)
+            return tree_map(copied, output)
+
+    @contextmanager
+    def prepared(self, mode: str = "same") -> Iterator[None]:
+        """While this lasts the model may run, and its modules are followed; afterwards it is as it was."""
         with ExitStack() as stack:
             self.state = stack.enter_context(preserved(self.model))
             stack.callback(setattr, self, "state", None)
@@ -75,12 +90,9 @@ class Observer(TorchFunctionMode):
                 self.model.train(mode == "train")
             if "torch._dynamo" in sys.modules:
                 stack.enter_context(compiled_parts_run_as_written())
-            args, kwargs = tree_map(copied, call_arguments(input))
             stack.callback(register_module_forward_pre_hook(self.before_module).remove)
             stack.callback(register_module_forward_hook(self.after_module, always_call=True).remove)
-            with self:
-                output = self.model(*args, **kwargs)
-            return tree_map(copied, output)
+            yield
 
 
 def shown_name(module: nn.Module, path: str) -> str:

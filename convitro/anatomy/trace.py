@@ -73,7 +73,7 @@ class Tracer(Observer):
         kwargs = kwargs or {}
         place = self._place_of(first_argument(args, kwargs))  # asked before the call, which may change it
         gated = self._cut(func, (*args, *kwargs.values())) if func in PRODUCTS or func in SUMS else None
-        result = func(*args, **kwargs)
+        result = self.call(func, args, kwargs)
         if gated is not None:
             self._put(result, gated)
         elif place is not None and place.is_end:
@@ -83,6 +83,10 @@ class Tracer(Observer):
         elif (call := read_convolution(func, args, kwargs)) is not None:
             self._record(call, result)
         return result
+
+    def call(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the model gets of a function that it calls."""
+        return func(*args, **kwargs)
 
     def _record(self, call: dict[str, Any], result: Tensor) -> None:
         """A convolution was called: give it a name and keep what it got."""

@@ -13,11 +13,12 @@ import typer
 from typer import Option
 
 from convitro.bench.command import bench
+from convitro.cli.diagnose import diagnose
 from convitro.cli.explore import explore
 from convitro.cli.manners import plain_errors
 from convitro.cli.summary import summary
 
-COMMANDS = (explore, summary, bench)
+COMMANDS = (explore, summary, diagnose, bench)
 
 app = typer.Typer(
     no_args_is_help=True,
