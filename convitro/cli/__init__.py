@@ -17,8 +17,9 @@ from convitro.cli.diagnose import diagnose
 from convitro.cli.explore import explore
 from convitro.cli.manners import plain_errors
 from convitro.cli.summary import summary
+from convitro.cli.train import train
 
-COMMANDS = (explore, summary, diagnose, bench)
+COMMANDS = (explore, summary, diagnose, train, bench)
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -12,6 +12,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
+from convitro.datasets import Dataset as Opened
 from convitro.datasets import open_dataset
 from convitro.errors import ArgumentError, ShapeError
 from convitro.lab.augment import stream
@@ -83,9 +84,7 @@ def open_sets(data: Any, recipe: Recipe) -> Sets:
     return Sets(name, classes, size, train, validation, test)
 
 
-def open_parts(
-    source: str | Path, input_size: Size | None = None
-) -> tuple[Dataset[Any], Dataset[Any] | None]:
+def open_parts(source: str | Path, input_size: Size | None = None) -> tuple[Opened, Opened | None]:
     """The training part of a data set, and its test part, if it comes in two.
 
     Args:

@@ -157,7 +157,7 @@ def picture_size(pictures: Pictures) -> tuple[int, int, int]:
 
 
 def check_pictures(pictures: Pictures, classes: int) -> None:
-    """Raise an ArgumentError for a label of no class, or a pixel that is no number, as far as they are known."""
+    """Raise an ArgumentError for a label of no class or a pixel that is no number, where they are known."""
     labels, images = pictures.labels, pictures.images
     if labels is not None and (
         labels.dtype != torch.int64 or int(labels.min()) < 0 or int(labels.max()) >= classes

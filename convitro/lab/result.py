@@ -12,8 +12,10 @@ from torch import nn
 
 from convitro.anatomy.tables import Table
 from convitro.lab.recipe import Recipe
+from convitro.plots import Curves
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from torch import Tensor
 
 ROWS = 16
@@ -96,6 +98,24 @@ class Training:
         """
         values = [getattr(epoch, name) for epoch in self.epochs]
         return torch.tensor([math.nan if value is None else value for value in values], dtype=torch.float64)
+
+    def plot(self, name: str = "loss", ax: Axes | None = None) -> Axes:
+        """Its curve over the epochs, and that of the pictures held out.
+
+        Args:
+            name: "loss" or "accuracy", or another attribute of `Epoch`.
+            ax: as for every display of `convitro.plots`.
+        """
+        return self.curves(name).plot(ax)
+
+    def curves(self, name: str = "loss") -> Curves:
+        """What `plot` draws, as a display of `convitro.plots`."""
+        places = torch.arange(1, len(self.epochs) + 1)
+        lines = {"training": (places, self.curve(name))}
+        if name in ("loss", "accuracy") and self.epochs and self.epochs[0].validation_loss is not None:
+            lines["held out"] = (places, self.curve(f"validation_{name}"))
+        title = f"{name.replace('_', ' ')}: {self.network} on {self.data}"
+        return Curves(title, lines, x_label="epoch")
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the network, as strict JSON."""

@@ -84,7 +84,7 @@ def train(
         torch.default_generator.manual_seed(stream(recipe.seed, "weights"))
         network = build_network(model, sets.input_size, len(sets.classes), recipe.aggregation)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        recipe = recipe.but(calibrate=model is None if recipe.calibrate is None else recipe.calibrate)
+        recipe = settled(recipe, model is None)
         if recipe.calibrate:
             first = order(len(sets.train), recipe.seed, epoch=0)[:PICTURES]
             calibrate(network, next(sets.train.batches([first]))[0])
@@ -96,6 +96,15 @@ def train(
         loop.workers = machine.workers
         loop.run()
         return finish(loop, config["network"]["name"], None if kept_in is None else Path(kept_in.path))
+
+
+def settled(recipe: Recipe, default_network: bool) -> Recipe:
+    """The recipe with nothing left open."""
+    calibrate = default_network if recipe.calibrate is None else recipe.calibrate
+    own = "sum" if default_network else None
+    return recipe.but(
+        calibrate=calibrate, aggregation=own if recipe.aggregation is None else recipe.aggregation
+    )
 
 
 def prepare(
