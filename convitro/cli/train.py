@@ -19,8 +19,8 @@ MODEL = Annotated[
     str | None,
     Argument(
         metavar="MODEL",
-        help='"module:callable", or a file of weights with --arch. Default: the plan of the embedded network, '
-        "made to fit the data.",
+        help='"module:callable", or a file of weights with --arch. Default: the plan of the embedded '
+        "network, made to fit the data.",
     ),
 ]
 DATA = Annotated[

@@ -72,10 +72,11 @@ def train(
         >>> result.ended, result.model.conv1_1.aggregation
         ('finished', Max())
     """
-    recipe = (Recipe() if recipe is None else recipe).but(**changes)
+    recipe = Recipe() if recipe is None else recipe
     machine = Machine() if machine is None else machine
     kept_in = RunFolder(folder) if isinstance(folder, str | Path) else folder
     check_kinds(recipe, kept_in, machine)
+    recipe = recipe.but(**changes)
     sets = open_sets(data, recipe)
     check_augmentation(recipe, sets.input_size)
     fabric = machine.fabric(PRECISIONS[recipe.precision])
