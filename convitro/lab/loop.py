@@ -89,7 +89,7 @@ class Loop:
                 received=f"batch_size={recipe.batch_size}, {count} pictures",
             )
         self.steps = count // self.batch  # of an epoch; what is left of the pictures has its turn in another
-        self.every = store.folder.checkpoint_every if store else 0
+        self.every = 0  # steps between checkpoints inside an epoch, in every process alike
 
     def run(self) -> None:
         """All epochs that are left; `state` tells how it ended."""

@@ -95,6 +95,7 @@ def train(
             store = Store(kept_in, config, f"{fabric.device.type}, {fabric.world_size} process(es)")
         loop = prepare(fabric, network, sets, recipe, store, observe)
         loop.workers = machine.workers
+        loop.every = 0 if kept_in is None else kept_in.checkpoint_every
         loop.run()
         return finish(loop, config["network"]["name"], None if kept_in is None else Path(kept_in.path))
 

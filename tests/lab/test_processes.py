@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,17 @@ SETTINGS = {"--images": 400, "--epochs": 3, "--batch-size": 32, "--shift": 1, "-
 STEPS = 9  # of an epoch: 400 pictures, of which 80 are the test and 32 held out
 
 
+STARTED: list[Any] = []
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "slow_network.py").write_text(NETWORK)
-    return tmp_path
+    yield tmp_path
+    for process in STARTED:
+        if process.poll() is None:
+            kill(process)
+    STARTED.clear()
 
 
 def start(home: Path, *arguments: object, prefix: tuple[str, ...] = (), **environment: object) -> Any:
@@ -51,7 +58,7 @@ def start(home: Path, *arguments: object, prefix: tuple[str, ...] = (), **enviro
     settings = [str(part) for pair in SETTINGS.items() for part in pair]
     command = [sys.executable, *prefix, "-m", "convitro", "train", "slow_network:net", *settings]
     known = {"PYTHONPATH": f"{home}:{Path(__file__).parents[2]}", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*command, *map(str, arguments)],
         cwd=home,
         env={**os.environ, **known, **{name: str(value) for name, value in environment.items()}},
@@ -60,6 +67,8 @@ def start(home: Path, *arguments: object, prefix: tuple[str, ...] = (), **enviro
         text=True,
         start_new_session=True,
     )
+    STARTED.append(process)
+    return process
 
 
 def finish(process: Any) -> tuple[int, str, str]:
@@ -132,8 +141,8 @@ def test_a_disk_without_room_ends_it_with_one_message(home: Path) -> None:
 
 @pytest.mark.parametrize("precision", ["64", "32"])
 def test_two_processes_make_the_curve_of_one(home: Path, precision: str) -> None:
-    # 64 bits: only the order of additions differs. 32 bits: the same, amplified by 27 steps of training.
-    tolerance = {"64": 1e-12, "32": 1e-4}[precision]
+    # Only the order of additions differs; 27 steps amplify it. The loss is computed in 32 bits either way.
+    tolerance = {"64": 1e-7, "32": 1e-4}[precision]
     shared: tuple[object, ...] = ("--precision", precision)
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     two = start_without_dropout(home, *shared, "-o", "two", prefix=torchrun)

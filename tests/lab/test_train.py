@@ -18,7 +18,7 @@ from convitro.lab import Epoch, Machine, Recipe, RunFolder, Training, train
 from tests.lab.conftest import Data, Plain
 from tests.lab.test_data import Read
 
-SHORT = {"epochs": 3, "batch_size": 16, "shift": 1, "mirror": True}
+SHORT: dict[str, Any] = {"epochs": 3, "batch_size": 16, "shift": 1, "mirror": True}
 
 
 class StopHere(Exception):
@@ -118,7 +118,7 @@ def test_a_loss_that_is_no_number_ends_it(stripes: Data) -> None:
 def test_a_broken_off_training_goes_on_bit_for_bit(
     stripes: Data, plain: Plain, tmp_path: Path, optimizer: str
 ) -> None:
-    recipe = Recipe(optimizer=optimizer, patience=5, **SHORT)  # type: ignore[arg-type]
+    recipe = Recipe(optimizer=optimizer, patience=5, **SHORT)
     whole = train(plain, stripes, recipe, folder=tmp_path / "whole")
     for epoch in (1, 2):
         folder = tmp_path / f"broken {epoch}"
