@@ -47,4 +47,4 @@ def test_streams_differ() -> None:
 @pytest.mark.parametrize("name", ["shift", "erase"])
 def test_changes_as_large_as_the_picture(stripes: Data, name: str) -> None:
     with pytest.raises(ArgumentError, match=f"`{name}` is as large"):
-        train(data=stripes, **{name: 8})
+        train(data=stripes, recipe=Recipe().but(**{name: 8}))
