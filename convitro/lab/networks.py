@@ -34,7 +34,7 @@ def default_network(input_size: tuple[int, int, int], classes: int) -> nn.Sequen
     Example:
         >>> network = default_network((1, 8, 8), classes=10)
         >>> sum(parameter.numel() for parameter in network.parameters())
-        16682
+        16698
     """
     channels, side = input_size[0], min(input_size[1:])
     if side < SMALLEST_SIDE:
