@@ -24,7 +24,7 @@ from convitro.aggregation import (
 )
 
 if TYPE_CHECKING:
-    from convitro import functional, lab, plots, presets
+    from convitro import functional, plots, presets
     from convitro.anatomy import deconvnet, diagnose, dissect, receptive_field, summary
     from convitro.engine.plan import plan
     from convitro.nn import Conv2d, ConvBlock
