@@ -47,6 +47,7 @@ _PACKAGES = (
     "explorer",
     "functional",
     "keras",
+    "lab",
     "models",
     "nn",
     "pictures",

@@ -296,6 +296,21 @@ class ConvBlock(nn.Module):
             )
             self.pool = nn.MaxPool2d(window, step)
 
+    @classmethod
+    def from_modules(
+        cls, conv: Conv2d, activation: nn.Module, pool: nn.MaxPool2d | None = None
+    ) -> ConvBlock | None:
+        """A block whose children are these very modules; None where they are not what a block is made of."""
+        named = {repr(kind()): name for name, kind in ACTIVATIONS.items()}
+        name = named.get(repr(activation).replace("inplace=True", "").replace(", )", ")"))
+        if name is None or type(conv) is not Conv2d or (pool is not None and not _pools_plainly(pool)):
+            return None
+        block = cls.__new__(cls)
+        nn.Module.__init__(block)
+        block.conv, block.activation, block.pool = conv, activation, pool or nn.Identity()
+        block._name, block._activation = name, repr(activation)
+        return block
+
     def forward(self, input: Tensor) -> Tensor:
         """The block's maps, see the class."""
         if has_torch_function((input,)) or not self._fuses():

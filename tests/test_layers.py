@@ -18,7 +18,7 @@ PACKAGE = ROOT / "convitro"
 ORDER = """
     errors geometry aggregation reference engine ops checks progress routing functional nn presets
     keras sources plots anatomy pictures datasets
-    view report explorer lab models bench cli __main__
+    view report explorer models lab bench cli __main__
 """.split()  # noqa: SIM905 - one per line would hide the order
 HEAVY = ("matplotlib", "starlette", "uvicorn", "keras", "onnx", "triton", "skimage", "PIL", "llvmlite")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

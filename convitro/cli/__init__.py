@@ -18,8 +18,9 @@ from convitro.cli.explore import explore
 from convitro.cli.manners import plain_errors
 from convitro.cli.report import report
 from convitro.cli.summary import summary
+from convitro.cli.train import train
 
-COMMANDS = (explore, summary, diagnose, report, bench)
+COMMANDS = (explore, summary, diagnose, report, train, bench)
 
 app = typer.Typer(
     no_args_is_help=True,

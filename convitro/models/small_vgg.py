@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -37,22 +38,31 @@ def small_vgg(*, pretrained: bool = True) -> nn.Sequential:
         >>> small_vgg()(torch.zeros(1, 3, 32, 32)).shape
         torch.Size([1, 10])
     """
+    model = stages(INPUT_SIZE[0], len(CLASSES), WIDTHS)
+    if pretrained:
+        model.load_state_dict(read_weights())
+        model.eval()
+    return model
+
+
+def stages(in_channels: int, classes: int, widths: Sequence[Sequence[int]]) -> nn.Sequential:
+    """The network's plan for other data: one stage of 3x3 convolutions per entry of `widths`.
+
+    Example:
+        >>> print(*(name for name, _ in stages(1, 10, [[16]]).named_children()))
+        conv1_1 relu1_1 pool1 average flatten classifier
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    in_channels = INPUT_SIZE[0]
-    for stage, widths in enumerate(WIDTHS, start=1):
-        for position, out_channels in enumerate(widths, start=1):
+    for stage, filters in enumerate(widths, start=1):
+        for position, out_channels in enumerate(filters, start=1):
             layers[f"conv{stage}_{position}"] = nn.Conv2d(in_channels, out_channels, 3, padding=1)
             layers[f"relu{stage}_{position}"] = nn.ReLU()
             in_channels = out_channels
         layers[f"pool{stage}"] = nn.MaxPool2d(2)
     layers["average"] = nn.AdaptiveAvgPool2d(1)
     layers["flatten"] = nn.Flatten()
-    layers["classifier"] = nn.Linear(in_channels, len(CLASSES))
-    model = nn.Sequential(layers)
-    if pretrained:
-        model.load_state_dict(read_weights())
-        model.eval()
-    return model
+    layers["classifier"] = nn.Linear(in_channels, classes)
+    return nn.Sequential(layers)
 
 
 def read_weights() -> dict[str, torch.Tensor]:

@@ -1,0 +1,202 @@
+"""The folder of a run: what was asked, where it ran, its numbers, its checkpoint, its filters by epoch."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from convitro.errors import ArgumentError, ExperimentError, LoadError
+from convitro.lab.checkpoint import Checkpoint, State, read_checkpoint, save_checkpoint
+from convitro.lab.files import write_json, write_tensors, write_text
+from convitro.lab.result import Epoch, epoch_dict
+
+CONFIG, ENVIRONMENT, METRICS = "config.json", "environment.json", "metrics.jsonl"
+CHECKPOINT, WEIGHTS, RESULT, FILTERS = (
+    "checkpoint.safetensors",
+    "model.safetensors",
+    "result.json",
+    "filters",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a training is kept, and what of it.
+
+    Args:
+        path: the folder; it is made.
+        resume: go on with the training that is there, if any; False refuses a folder that holds one.
+        checkpoint_every: steps between checkpoints inside an epoch; 0 for one after each epoch only.
+        filters: keep the weights of the convolutions after every epoch.
+        tensorboard: also write the numbers for TensorBoard.
+
+    Files:
+        config.json: network, data and recipe.
+        environment.json: machine and versions, once for each start.
+        metrics.jsonl: one line per epoch.
+        checkpoint.safetensors: what is needed to go on.
+        model.safetensors, result.json: the trained weights and all numbers, at the end.
+        filters/0000.safetensors …: before the first epoch, after the first, and so on.
+
+    Raises:
+        ArgumentError: a negative `checkpoint_every`.
+        LoadError: TensorBoard is asked for and not installed.
+    """
+
+    path: str | Path
+    resume: bool = False
+    checkpoint_every: int = 0
+    filters: bool = True
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, str | Path):
+            raise ArgumentError(
+                "train: `folder` is no path.", expected="a path or a RunFolder", received=repr(self.path)
+            )
+        if self.checkpoint_every < 0:
+            raise ArgumentError(
+                "train: `checkpoint_every` is negative.",
+                expected="a number of steps, or 0",
+                received=str(self.checkpoint_every),
+            )
+        if self.tensorboard:
+            summary_writer()
+
+
+class Store:
+    """The files of one run; only the first of several processes has one.
+
+    Args:
+        folder: where, and what.
+        config: network, data and recipe as JSON; a training that is taken up again must have the same.
+        device: on what it runs, in words.
+
+    Raises:
+        ExperimentError: the folder holds a training and `resume` is False, or it holds another one, or it
+            cannot be written.
+    """
+
+    def __init__(self, folder: RunFolder, config: dict[str, Any], device: str) -> None:
+        self.folder, self.path = folder, Path(folder.path)
+        self.checkpoint: Checkpoint | None = None
+        if (self.path / CONFIG).exists():
+            self._check_same(config)
+            if (self.path / CHECKPOINT).exists():
+                self.checkpoint = read_checkpoint(self.path / CHECKPOINT)
+        else:
+            write_json(self.path / CONFIG, config)
+        write_json(self.path / ENVIRONMENT, [*self._earlier_starts(), environment(device)])
+        self._writer: Any = None
+
+    def _check_same(self, config: dict[str, Any]) -> None:
+        if not self.folder.resume:
+            raise ExperimentError(
+                f'train: the folder "{self.path}" holds a training already.',
+                expected="a new folder, or resume=True (--resume) to go on with that training",
+            )
+        earlier = read_json(self.path / CONFIG)
+        if changed := sorted(_differences(earlier, config)):
+            raise ExperimentError(
+                f'train: the folder "{self.path}" holds another training.',
+                expected="the same network, data and recipe",
+                received="; ".join(changed),
+                hint="give another folder, or the settings that this training began with",
+            )
+
+    def _earlier_starts(self) -> list[Any]:
+        file = self.path / ENVIRONMENT
+        starts = read_json(file) if file.exists() else []
+        return starts if isinstance(starts, list) else []
+
+    def save(self, state: State, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """The checkpoint."""
+        save_checkpoint(self.path / CHECKPOINT, state, network, optimizer)
+
+    def write_epoch(self, history: list[Epoch], network: nn.Module) -> None:
+        """Its numbers and filters; with no epoch yet, the filters before the first one."""
+        lines = (json.dumps(epoch_dict(epoch), allow_nan=False) for epoch in history)
+        write_text(self.path / METRICS, "".join(f"{line}\n" for line in lines))
+        if self.folder.filters:
+            file = self.path / FILTERS / f"{len(history):04}.safetensors"
+            write_tensors(file, filters(network), {"epoch": str(len(history))})
+        if self.folder.tensorboard and history:
+            self._to_tensorboard(history[-1])
+
+    def _to_tensorboard(self, epoch: Epoch) -> None:
+        if self._writer is None:
+            self._writer = summary_writer()(str(self.path / "tensorboard"), purge_step=epoch.epoch)
+        for name, value in epoch_dict(epoch).items():
+            if name != "epoch" and value is not None:
+                self._writer.add_scalar(name, float(value), epoch.epoch)
+        self._writer.flush()
+
+    def write_result(self, result: dict[str, Any], network: nn.Module) -> None:
+        """The trained weights and all numbers."""
+        facts = {"aggregation": str(result["recipe"]["aggregation"]), "data": result["data"]}
+        write_tensors(self.path / WEIGHTS, dict(network.state_dict()), facts)
+        write_json(self.path / RESULT, result)
+        if self._writer is not None:
+            self._writer.close()
+
+
+def filters(network: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of every convolution, by layer: "conv1.weight"."""
+    return {
+        f"{name}.weight" if name else "weight": module.weight
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d)
+    }
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Machine and versions, at the start of a run."""
+    return {
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "convitro": version("convitro"),
+    }
+
+
+def read_json(file: Path) -> Any:
+    """What lies in a file of a run; an ExperimentError where it is damaged."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExperimentError(
+            f'train: "{file}" cannot be read.', expected="JSON that a training wrote", received=str(error)
+        ) from error
+
+
+def summary_writer() -> Any:
+    """torch.utils.tensorboard.SummaryWriter; a LoadError where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise LoadError(
+            "train: TensorBoard is not installed.", hint="`pip install tensorboard` adds it"
+        ) from error
+    return SummaryWriter
+
+
+def _differences(earlier: Any, later: Any, place: str = "") -> list[str]:
+    """What differs between two configurations, as "recipe.epochs 5 -> 10"."""
+    if isinstance(earlier, dict) and isinstance(later, dict):
+        names = sorted({*earlier, *later})
+        pairs = ((name, earlier.get(name), later.get(name)) for name in names)
+        return [text for name, a, b in pairs for text in _differences(a, b, f"{place}.{name}".lstrip("."))]
+    return [] if earlier == later else [f"{place} {earlier} -> {later}"]
