@@ -299,7 +299,8 @@ def costs_of(
     rows, columns = field.center
     timing = None
     if spent:
-        low, median, high = statistics.quantiles(spent, n=4) if len(spent) > 1 else (*spent, *spent, *spent)
+        rounds = [*spent, *spent] if len(spent) == 1 else list(spent)
+        low, median, high = statistics.quantiles(rounds, n=4, method="inclusive")
         timing = Timing(median, low, high)
     where = (rows or 0.0, columns or 0.0)
     name = stack_name(kernels)
