@@ -95,3 +95,14 @@ def test_wrong_use_writes_nothing(folder: Path) -> None:
     result = CliRunner().invoke(app, [*arguments, "--image", "none.png", "-o", "out.html"])
     assert result.exit_code == 2
     assert not (folder / "out.html").exists()
+
+
+def test_the_embedded_network_has_a_report_of_ten_megabytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["report"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    page = (tmp_path / "report.html").read_bytes()
+    assert 3 * 10**6 < len(page) <= 10**7
+    assert b'"kept"' not in page
