@@ -127,10 +127,10 @@ def test_explore_passes_on_what_was_asked_for(folder: Path, monkeypatch: pytest.
     assert invoke("explore", "networks_of_cli_test:small_net", *own.split())[0] == 0
     (embedded, picture, settings), (network, own_picture, own_settings) = calls
     assert (embedded.name, embedded.classes, picture) == ("small_vgg", CLASSES, None)
-    assert settings == {"host": "127.0.0.1", "port": 0, "browse": True}
+    assert settings == {"data": None, "host": "127.0.0.1", "port": 0, "browse": True}
     assert (network.name, network.classes, own_picture) == ("small_net", ("cat", "dog", "frog"), "cup")
     assert (network.input_size, network.mean, network.std) == ((1, 28, 28), (0.5,), (0.25,))
-    assert own_settings == {"host": "127.0.0.1", "port": 8123, "browse": False}
+    assert own_settings == {"data": None, "host": "127.0.0.1", "port": 8123, "browse": False}
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from typing import Annotated
 
 from typer import Option
 
+from convitro.cli.images import DATA, chosen_data
 from convitro.cli.manners import progress
 from convitro.cli.network import open_model
 from convitro.cli.options import ARCH, CLASSES, IMAGE, INPUT, MEAN, MODEL, STD
 
+IMAGES_SEEN = 300  # of a data set, when strongest patches and faults are looked for
 HOST = Annotated[str, Option(metavar="HOST", help="Interface to listen on.")]
 PORT = Annotated[int, Option(metavar="PORT", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 BROWSE = Annotated[
@@ -20,6 +22,7 @@ BROWSE = Annotated[
 def explore(
     model: MODEL = None,
     image: IMAGE = None,
+    data: DATA = None,
     arch: ARCH = None,
     input: INPUT = None,
     classes: CLASSES = None,
@@ -41,4 +44,5 @@ def explore(
         from convitro.explorer import serve
 
         network = open_model(model, arch, input, classes, mean, std)
-    serve(network, image, host=host, port=port, browse=browse)
+        seen = None if data is None else chosen_data(network, data, IMAGES_SEEN)[0]
+    serve(network, image, data=seen, host=host, port=port, browse=browse)

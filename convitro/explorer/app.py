@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from convitro.anatomy import deconvnet
+from convitro.datasets import Dataset
 from convitro.errors import ConvitroError
 from convitro.explorer.guard import LOCAL_HOSTS, Guard
 from convitro.explorer.parameters import Parameters
@@ -37,11 +39,14 @@ from convitro.view import (
     cancellation_document,
     combined_document,
     filter_document,
+    health_document,
     input_document,
     maps_document,
     network_document,
     page_files,
+    patches_document,
     pictures_document,
+    projection_document,
     table_document,
 )
 
@@ -49,7 +54,12 @@ Compute = Callable[[Session, Parameters], Document]
 
 
 def create_app(
-    network: Network, picture: str | Path | bytes | None, token: str, *, hosts: frozenset[str] = LOCAL_HOSTS
+    network: Network,
+    picture: str | Path | bytes | None,
+    token: str,
+    *,
+    data: Dataset | None = None,
+    hosts: frozenset[str] = LOCAL_HOSTS,
 ) -> Starlette:
     """The explorer as an ASGI application.
 
@@ -57,6 +67,7 @@ def create_app(
         network: the network to open.
         picture: what it sees first: a bundled name, a path, a file's bytes; None is the first bundled one.
         token: the secret without which nothing is answered.
+        data: images 0..1 to look over; None takes details of the bundled photographs.
         hosts: names under which the server may be addressed.
     """
     routes = [
@@ -72,6 +83,9 @@ def create_app(
         Route("/api/cancellation", document(cancellation_of, lane="background")),
         Route("/api/combined", document(combined_of, lane="background")),
         Route("/api/outcome", document(outcome_of, lane="background")),
+        Route("/api/projection", document(projection_of, lane="background")),
+        Route("/api/patches", document(patches_of, lane="background")),
+        Route("/api/health", document(health_of, lane="background")),
         Route("/api/picture", upload, methods=["POST"]),
     ]
     guard = Middleware(Guard, token=token, hosts=hosts, policy=content_policy())
@@ -82,7 +96,7 @@ def create_app(
         Exception: answer_crash,
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
-    app.state.session = Session(network, picture)
+    app.state.session = Session(network, picture, data=data)
     app.state.workbench, app.state.background = Workbench(), Workbench()
     return app
 
@@ -200,3 +214,37 @@ def outcome_of(session: Session, parameters: Parameters) -> Document:
     _, anatomy = session.anatomy(picture)
     layer = parameters.layer(anatomy)
     return session.outcome(picture, layer, parameters.aggregation() or layer.aggregation)
+
+
+def projection_of(session: Session, parameters: Parameters) -> Document:
+    """What comes back from a filter to the picture: from one pixel of its map, or from the strongest."""
+    picture, anatomy = session.anatomy(parameters.text("picture"))
+    layer = parameters.layer(anatomy)
+    filter, unit = parameters.filter(layer), parameters.pixel(layer)
+    method = parameters.text("method") or "deconvnet"
+    with session.running:
+        return projection_document(
+            deconvnet(
+                session.network.model,
+                session.input(picture),
+                layer.name,
+                filter,
+                unit=unit,
+                top=1 if unit is None else None,
+                method=method,
+            )
+        )
+
+
+def patches_of(session: Session, parameters: Parameters) -> Document:
+    """The strongest patches of a filter over the data set."""
+    _, anatomy = session.anatomy(parameters.text("picture"))
+    layer = parameters.layer(anatomy)
+    filter, found = parameters.filter(layer), session.looking.patches(layer.name)
+    with session.running:
+        return patches_document(session.network, found, filter, session.looking.images.name)
+
+
+def health_of(session: Session, parameters: Parameters) -> Document:
+    """What a look over the network on the data set finds."""
+    return health_document(session.looking.health, session.looking.images.name)

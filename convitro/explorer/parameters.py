@@ -50,6 +50,20 @@ class Parameters:
         """The position of the first channel of a page, among those that a filter reads."""
         return self.integer("start", layer.problem.channels_per_filter)
 
+    def pixel(self, layer: LayerAnatomy) -> tuple[int, int] | None:
+        """A pixel "y,x" of the layer's maps; None where it is absent."""
+        text = self.text("pixel")
+        if not text:
+            return None
+        parts = text.split(",")
+        numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10]
+        rows, columns = layer.output_size
+        if len(parts) != 2 or len(numbers) != 2 or numbers[0] >= rows or numbers[1] >= columns:
+            raise RequestProblem(
+                400, f"`pixel` is no place of a map of {rows} x {columns}.", "pixel=row,column"
+            )
+        return numbers[0], numbers[1]
+
     def aggregation(self) -> str | None:
         """The name or spec of an aggregation; None is the layer's own."""
         text = self.text("aggregation")

@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
+from convitro.datasets import Dataset
 from convitro.errors import ArgumentError
 from convitro.explorer.app import create_app
 from convitro.explorer.guard import LOCAL_HOSTS
@@ -27,6 +28,7 @@ def serve(
     network: Network,
     picture: str | Path | bytes | None = None,
     *,
+    data: Dataset | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     browse: bool = True,
@@ -36,6 +38,7 @@ def serve(
     Args:
         network: the network to open (`convitro.sources.open_network`).
         picture: what it sees first: a bundled name, a path, or a file's bytes; None is the first bundled one.
+        data: images 0..1 that the network is looked over on; None takes details of the bundled photographs.
         host: the address to bind, and besides localhost the only one that the page answers under. Anything
             but 127.0.0.1 lets other machines try the token.
         port: 0 takes any free one.
@@ -47,7 +50,7 @@ def serve(
     """
     token = secrets.token_urlsafe(24)
     with bound_socket(host, port) as listener:
-        app = create_app(network, picture, token, hosts=LOCAL_HOSTS | {url_host(host).lower()})
+        app = create_app(network, picture, token, data=data, hosts=LOCAL_HOSTS | {url_host(host).lower()})
         app.state.session.anatomy(
             ""
         )  # so that the page's first request finds it done, and a bad picture fails here

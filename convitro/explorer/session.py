@@ -23,6 +23,8 @@ from convitro.anatomy import (
     rerun,
     summary,
 )
+from convitro.datasets import Dataset
+from convitro.explorer.looking import Looking
 from convitro.explorer.problems import RequestProblem
 from convitro.pictures import bundled, load_picture, to_input
 from convitro.sources import Network
@@ -50,6 +52,7 @@ class Session:
     Args:
         network: the network to open.
         picture: the first picture: a bundled name, a path, or a file's bytes; None is the first bundled one.
+        data: images 0..1 to look over; None takes details of the bundled photographs.
     """
 
     network: Network
@@ -59,6 +62,7 @@ class Session:
     outcomes: OrderedDict[tuple[str, str, str], Document] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
     running: Lock = field(default_factory=Lock)  # the network, which runs once at a time
+    data: Dataset | None = None
 
     @cached_property
     def first(self) -> str:
@@ -127,6 +131,11 @@ class Session:
             while len(self.anatomies) > MAX_ANATOMIES:
                 self.anatomies.popitem(last=False)
             return picture, self.anatomies[picture.id]
+
+    @cached_property
+    def looking(self) -> Looking:
+        """What passes of a data set have found."""
+        return Looking(self.network, self.running, self.data)
 
     @cached_property
     def fields(self) -> ReceptiveFields:

@@ -57,8 +57,17 @@ class Network:
 
     def normalize(self, pixels: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
         """What the network sees of pixels between 0 and 1: (pixels - mean) / std, channel by channel."""
-        mean, std = (pixels.new_tensor(values).reshape(-1, 1, 1) for values in (self.mean, self.std))
+        mean, std = self._numbers(pixels)
         return (pixels - mean) / std
+
+    def pixels(self, normalized: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+        """The pixels between 0 and 1 that the network sees like this."""
+        mean, std = self._numbers(normalized)
+        return normalized * std + mean
+
+    def _numbers(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        mean, std = (like.new_tensor(values).reshape(-1, 1, 1) for values in (self.mean, self.std))
+        return mean, std
 
 
 def open_network(

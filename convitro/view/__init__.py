@@ -11,6 +11,7 @@ from convitro.view.document import Document, read_document
 from convitro.view.filters import channels_per_page, filter_document, input_document
 from convitro.view.network import maps_document, network_document, pictures_document
 from convitro.view.page import PageFile, page_files
+from convitro.view.seeing import health_document, patches_document, projection_document
 from convitro.view.table import table_document
 
 __all__ = [
@@ -20,12 +21,15 @@ __all__ = [
     "channels_per_page",
     "combined_document",
     "filter_document",
+    "health_document",
     "input_document",
     "maps_document",
     "network_document",
     "outcome_document",
     "page_files",
+    "patches_document",
     "pictures_document",
+    "projection_document",
     "read_document",
     "table_document",
 ]

@@ -75,6 +75,14 @@ def small() -> Network:
     return Network(model.eval(), "small", (3, 16, 16), CIFAR)
 
 
+def faulty() -> Network:
+    """The first one with a filter that is never active."""
+    network = small()
+    with torch.no_grad():
+        network.model.get_parameter("3.bias")[2] = -100.0
+    return network
+
+
 def digits() -> Network:
     torch.manual_seed(3)
     return Network(Digits().eval(), "digits", (1, 28, 28), tuple("0123456789"))

@@ -6,12 +6,14 @@ import { AggregationView } from "./aggregation/view.js";
 import { Banners } from "./banners.js";
 import { DetailDialog } from "./detail.js";
 import { FilterView } from "./filterview.js";
+import { HealthView } from "./health/view.js";
 import { Header } from "./header.js";
 import { HelpDialog } from "./help.js";
 import { html } from "./html.js";
 import { NetworkView } from "./network/view.js";
 import { PictureDialog } from "./pictures.js";
 import { PlayView } from "./play/view.js";
+import { SeesView } from "./sees/view.js";
 import { TableView } from "./table/view.js";
 import { Bubble } from "./term.js";
 
@@ -19,7 +21,9 @@ const COMPONENTS = {
   network: NetworkView,
   filter: FilterView,
   aggregation: AggregationView,
+  sees: SeesView,
   play: PlayView,
+  health: HealthView,
   table: TableView,
 };
 

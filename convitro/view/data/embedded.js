@@ -113,6 +113,21 @@ export class EmbeddedSource {
     throw absent("The network has to be run again.");
   }
 
+  /** Projections have to be computed. */
+  async projection() {
+    throw absent("A projection has to be computed.");
+  }
+
+  /** Below the page stand the strongest patches of some filters. */
+  async patches() {
+    throw absent("The strongest patches have to be looked for.");
+  }
+
+  /** Below the page stands the diagnosis. */
+  async health() {
+    throw absent("The network has to be looked over.");
+  }
+
   /** A report takes no pictures. */
   async upload() {
     throw absent("Another picture has to be run through the network.");

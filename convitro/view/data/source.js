@@ -65,6 +65,21 @@ export class ServerSource {
     return fetchDocument("outcome", { picture, layer, aggregation }, signal);
   }
 
+  /** What comes back from a filter to the picture; an empty pixel is the strongest one of its map. */
+  projection(picture, layer, filter, pixel, method, signal) {
+    return fetchDocument("projection", { picture, layer, filter, pixel, method }, signal);
+  }
+
+  /** The pieces of a data set that make a filter most active. */
+  patches(picture, layer, filter, signal) {
+    return fetchDocument("patches", { picture, layer, filter }, signal);
+  }
+
+  /** What a look over the network finds. */
+  health(signal) {
+    return fetchDocument("health", {}, signal);
+  }
+
   /** Hand in one's own picture. Resolves to {id, name}. */
   async upload(file, signal) {
     const headers = { "x-picture-name": encodeURIComponent((file.name || "").slice(0, 60)) };

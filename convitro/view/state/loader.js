@@ -5,6 +5,7 @@ import { DocumentCache } from "../data/cache.js";
 import { SourceError } from "../data/source.js";
 import { settleChoices } from "./actions.js";
 import * as store from "./store.js";
+import * as sees from "./sees.js";
 import { table } from "./table.js";
 
 const PENDING_AFTER_MS = 150;
@@ -93,6 +94,32 @@ export class Loader {
         clearTimeout(slow);
         if (!signal.aborted) store.chainPending.value = false;
       }
+    });
+  }
+
+  /** Load what comes back from a filter to the open picture; an empty pixel is the strongest. */
+  loadProjection(layer, filter, pixel, method) {
+    const picture = untracked(() => store.network.value?.picture.id ?? "");
+    return this.newest("projection", async (signal) => {
+      const found = await this.source.projection(picture, layer, filter, pixel, method, signal);
+      if (!signal.aborted) sees.projection.value = found;
+    });
+  }
+
+  /** Load the strongest patches of a filter. */
+  loadPatches(layer, filter) {
+    const picture = untracked(() => store.network.value?.picture.id ?? "");
+    return this.newest("patches", async (signal) => {
+      const key = ["patches", layer, filter].join("\n");
+      const found = await this.cache.get(key, () => this.source.patches(picture, layer, filter, signal));
+      if (!signal.aborted) sees.patches.value = found;
+    });
+  }
+
+  /** Load what a look over the network finds. */
+  loadHealth() {
+    return this.newest("health", async (signal) => {
+      sees.health.value = await this.source.health(signal);
     });
   }
 

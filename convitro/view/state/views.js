@@ -12,7 +12,14 @@ export const VIEWS = [
     words: "one filter with its channels combined in every way, and what the network then says",
     needsServer: true,
   },
+  {
+    id: "sees",
+    title: "What it sees",
+    words: "what a filter looks at, here and in the pictures that make it most active",
+    needsServer: true,
+  },
   { id: "play", title: "Play", words: "change a kernel by hand and see what comes out" },
+  { id: "health", title: "Health", words: "dead, noisy, redundant filters and more", needsServer: true },
   { id: "table", title: "Table", words: "every layer with its sizes and costs" },
 ];
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expec
 from convitro.explorer import create_app
 from convitro.explorer.server import bound_socket, web_server
 from convitro.sources import Network
-from tests.explorer.networks import digits, odd, paged, resnet, small
+from tests.explorer.networks import digits, faulty, odd, paged, resnet, small
 
 TOKEN = "a-token-for-tests"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -58,7 +58,14 @@ class Explorer:
 @pytest.fixture(scope="session")
 def explorers() -> Iterator[Callable[[str], Explorer]]:
     """Explorers by the name of their network, each started once."""
-    makers = {"small": small, "digits": digits, "odd": odd, "paged": paged, "resnet": resnet}
+    makers = {
+        "small": small,
+        "digits": digits,
+        "faulty": faulty,
+        "odd": odd,
+        "paged": paged,
+        "resnet": resnet,
+    }
     running: dict[str, Explorer] = {}
 
     def find(name: str) -> Explorer:
@@ -129,7 +136,8 @@ def open_page(
         page.on("console", console.hear)
         page.on("pageerror", lambda error: console.messages.append(str(error)))
         page.goto(explorers(name).address(**chosen))
-        settled(page)
+        if chosen.get("view", "filter") == "filter":
+            settled(page)
         return page
 
     expect.set_options(timeout=PATIENCE_MS)

@@ -1,0 +1,74 @@
+/** What a look over the network finds: each finding leads to its filter; a healthy network has none. */
+
+import { useEffect } from "preact/hooks";
+import { format, formatShare } from "../../numbers/format.js";
+import { chooseLayer } from "../../state/actions.js";
+import { findings, health } from "../../state/sees.js";
+import { network } from "../../state/store.js";
+import { chooseView } from "../../state/views.js";
+import { html } from "../html.js";
+
+/** @param {{loader: import("../../state/loader.js").Loader}} props */
+export function HealthView({ loader }) {
+  useEffect(() => void (health.value ?? loader.loadHealth()), []);
+  if (!health.value || !network.value) return html`<p class="loading">Looking the network over on some hundred images …</p>`;
+  const { images, data, findings: all, notes } = health.value;
+  return html`<section class="view health-view" aria-labelledby="health-title">
+    <h2 id="health-title">${all.length === 0 ? "A healthy network" : all.length === 1 ? "One finding" : `${all.length} findings`}</h2>
+    <p class="lead">${network.value.name}, looked over on ${images} images (${data}). ${
+      all.length === 0
+        ? "No filter is dead, looks like noise or repeats another, none is stuck at the end of its activation, and no layer’s values vanish or explode."
+        : "Each finding has a number, the threshold that it passed, and something to try. A click opens the filter."
+    }</p>
+    ${findings.value.map(([kind, group]) => html`<${Group} key=${kind} kind=${kind} group=${group} />`)}
+    <${Layers} />
+    ${notes.map((note) => html`<p class="muted">${note}</p>`)}
+  </section>`;
+}
+
+function Group({ kind, group }) {
+  return html`<section class="findings" aria-label=${kind}>
+    <h3>${kind} <span class="muted">${group.length}</span></h3>
+    <p class="muted">To try: ${group[0].advice}</p>
+    <ul>${group.map((found, index) => html`<${Finding} key=${index} found=${found} />`)}</ul>
+  </section>`;
+}
+
+function Finding({ found }) {
+  const { layer, filter, evidence, measure, value, threshold } = found;
+  const known = network.value.layers.some(({ name }) => name === layer);
+  const where = filter === null ? layer : `${layer}, filter ${filter}`;
+  const open = () => {
+    chooseLayer(layer, filter ?? undefined);
+    chooseView("filter");
+  };
+  return html`<li>
+    ${known ? html`<button type="button" class="link" onClick=${open}>${where}</button>` : html`<b>${where}</b>`}
+    <span> ${evidence} <span class="muted">(${measure}: ${shown(value)}, threshold ${shown(threshold)})</span></span>
+  </li>`;
+}
+
+function shown(value) {
+  return typeof value === "number" ? format(value) : value;
+}
+
+/** Every layer in four numbers, healthy or not. */
+function Layers() {
+  const head = [
+    ["layer", "the layer's own name"],
+    ["filters", "how many it has"],
+    ["active", "share of pixels that respond"],
+    ["spread", "standard deviation of its maps"],
+    ["cancels", "share of the channels that is lost in their sum; in brackets what chance alone would lose"],
+  ];
+  return html`<div class="table-scroll"><table>
+    <thead><tr>${head.map(([title, words], index) => html`<th scope="col" key=${title} title=${words} data-numeric=${index > 0}>${title}</th>`)}</tr></thead>
+    <tbody>${health.value.layers.map((state) => html`<tr key=${state.name}>
+      <td>${state.name}</td>
+      <td data-numeric="true">${state.filters}</td>
+      <td data-numeric="true">${state.active === null ? "" : formatShare(state.active)}</td>
+      <td data-numeric="true">${shown(state.deviation)}</td>
+      <td data-numeric="true">${state.cancellation === null ? "" : `${state.cancellation.toFixed(2)} (${state.baseline.toFixed(2)})`}</td>
+    </tr>`)}</tbody>
+  </table></div>`;
+}
