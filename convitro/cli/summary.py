@@ -80,7 +80,7 @@ def summary(
 
 def column_names(text: str, *, time: bool) -> list[str]:
     """The names of columns between commas; "all" for every one that costs no time."""
-    from convitro.anatomy.columns import COLUMNS as KNOWN
+    from convitro.anatomy.costs.columns import COLUMNS as KNOWN
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names == ["all"]:

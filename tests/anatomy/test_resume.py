@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from convitro.anatomy import TopPatches, resume, top_patches
+from convitro.anatomy import TopPatches, top_patches
+from convitro.anatomy.patches import resume
 from convitro.errors import LoadError
 
 IMAGES = torch.rand(40, 3, 12, 12, generator=torch.Generator().manual_seed(1))

@@ -8,7 +8,7 @@ import pytest
 
 import convitro
 from convitro.anatomy import compare_stacks
-from convitro.anatomy.stacks import Timing, time_beside
+from convitro.anatomy.costs.stacks import Timing, time_beside
 from convitro.errors import ArgumentError
 
 

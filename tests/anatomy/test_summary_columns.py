@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import convitro
 from convitro.anatomy import Summary, receptive_field, summary
-from convitro.anatomy.columns import COLUMNS
+from convitro.anatomy.costs.columns import COLUMNS
 from convitro.errors import ArgumentError
 from tests import architectures
 

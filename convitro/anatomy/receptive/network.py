@@ -11,12 +11,12 @@ from torch.nn.modules import pooling
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
+from convitro.anatomy.costs.zeros import size_error, zeros
 from convitro.anatomy.observe import Observer, check_model, kind_of
 from convitro.anatomy.receptive.call import Function, spellings
 from convitro.anatomy.receptive.field import ReceptiveField, ReceptiveFields
 from convitro.anatomy.receptive.follow import Follower
 from convitro.anatomy.recognise import CONVOLUTIONS
-from convitro.anatomy.zeros import size_error, zeros
 from convitro.errors import ArgumentError, UnsupportedError
 from convitro.geometry import check_choice
 from convitro.sources.graph import Step

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
-from convitro.anatomy.advice import Consumers, ConvCall, advice_on
+from convitro.anatomy.costs.advice import Consumers, ConvCall, advice_on
+from convitro.anatomy.costs.rows import Node, Row, Shape
 from convitro.anatomy.observe import Observer, kind_of
 from convitro.anatomy.receptive.call import Function
 from convitro.anatomy.receptive.field import ReceptiveField
 from convitro.anatomy.receptive.follow import Follower
 from convitro.anatomy.receptive.network import following, image_dims, start_all
 from convitro.anatomy.recognise import CONVOLUTIONS, bound
-from convitro.anatomy.rows import Node, Row, Shape
 from convitro.errors import UnsupportedError
 from convitro.sources.graph import Step
 

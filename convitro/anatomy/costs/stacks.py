@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from convitro.anatomy.costs.summarize import summary
 from convitro.anatomy.receptive.field import short
 from convitro.anatomy.receptive.network import receptive_field
-from convitro.anatomy.summarize import summary
 from convitro.anatomy.tables import Table, by
 from convitro.errors import ArgumentError
 from convitro.geometry import check_choice, integer_pair

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from convitro.anatomy.layer_maps import ReachedLayer
 from convitro.anatomy.observe import call_arguments, copied
+from convitro.anatomy.patches.layer_maps import ReachedLayer
+from convitro.anatomy.projections.rules import PASSED, activate, normalize
 from convitro.anatomy.recognise import ACTIVATIONS, BATCH_NORMS, CONVOLUTIONS, read_convolution
-from convitro.anatomy.rules import PASSED, activate, normalize
 from convitro.anatomy.stages import Chain
 from convitro.anatomy.trace import Tracer
 from convitro.errors import ArgumentError, UnsupportedError

@@ -10,10 +10,10 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from convitro.anatomy.backtrack import Backtracker, channels_last, in_order
-from convitro.anatomy.deconvolution import project
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.projection import Projection
+from convitro.anatomy.projections.backtrack import Backtracker, channels_last, in_order
+from convitro.anatomy.projections.deconvolution import project
+from convitro.anatomy.projections.projection import Projection
 from convitro.anatomy.receptive.field import Box
 from convitro.anatomy.receptive.network import receptive_field
 from convitro.anatomy.tables import Table, by, json_numbers, number

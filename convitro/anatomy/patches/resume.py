@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from convitro.anatomy.ranking import Ranking
+from convitro.anatomy.patches.ranking import Ranking
 from convitro.errors import LoadError
 
 FORMAT = "convitro top patches 1"

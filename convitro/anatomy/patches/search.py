@@ -12,16 +12,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from convitro.anatomy import resume
-from convitro.anatomy.backtrack import channels_last
 from convitro.anatomy.batches import Batches, batches
-from convitro.anatomy.deconvolution import check_method
 from convitro.anatomy.dissection import unknown_layers
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.layer_maps import LayerMaps
 from convitro.anatomy.observe import check_model
-from convitro.anatomy.patches import TopPatches
-from convitro.anatomy.ranking import Ranking
+from convitro.anatomy.patches import resume
+from convitro.anatomy.patches.found import TopPatches
+from convitro.anatomy.patches.layer_maps import LayerMaps
+from convitro.anatomy.patches.ranking import Ranking
+from convitro.anatomy.projections.backtrack import channels_last
+from convitro.anatomy.projections.deconvolution import check_method
 from convitro.errors import ArgumentError
 from convitro.progress import track
 

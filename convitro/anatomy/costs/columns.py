@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from convitro.anatomy.costs.rows import Node, Row
 from convitro.anatomy.receptive.field import short
-from convitro.anatomy.rows import Node, Row
 from convitro.anatomy.tables import WIDTH, by
 
 Total = int

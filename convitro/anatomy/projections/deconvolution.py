@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convitro.anatomy.backtrack import Backtracker, channels_last, image_in, in_order
 from convitro.anatomy.dissection import unknown_layers
 from convitro.anatomy.indexing import checked_index
 from convitro.anatomy.observe import call_arguments, check_input, check_model
-from convitro.anatomy.projection import Projection
-from convitro.anatomy.rules import METHODS
+from convitro.anatomy.projections.backtrack import Backtracker, channels_last, image_in, in_order
+from convitro.anatomy.projections.projection import Projection
+from convitro.anatomy.projections.rules import METHODS
 from convitro.errors import ArgumentError
 
 Unit = tuple[int, int]

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from convitro.anatomy.columns import COLUMNS, ROW_SETTINGS
-from convitro.anatomy.count import Accountant, rows_without_run
+from convitro.anatomy.costs.columns import COLUMNS, ROW_SETTINGS
+from convitro.anatomy.costs.count import Accountant, rows_without_run
+from convitro.anatomy.costs.rows import Row
+from convitro.anatomy.costs.summary_table import Summary
+from convitro.anatomy.costs.zeros import size_error, zeros
 from convitro.anatomy.observe import check_input, check_model, model_name
 from convitro.anatomy.receptive.network import warnings_of
-from convitro.anatomy.rows import Row
-from convitro.anatomy.summary_table import Summary
-from convitro.anatomy.zeros import size_error, zeros
 from convitro.errors import ArgumentError
 from convitro.geometry import check_choice
 

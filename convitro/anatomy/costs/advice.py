@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from convitro.anatomy.costs.rows import Row
 from convitro.anatomy.receptive.call import Function
 from convitro.anatomy.recognise import BATCH_NORMS, bound
-from convitro.anatomy.rows import Row
 from convitro.anatomy.tables import by
 from convitro.geometry import ConvProblem, conv_problem
 

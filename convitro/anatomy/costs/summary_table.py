@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convitro.anatomy.columns import (
+from convitro.anatomy.costs.columns import (
     COLUMNS,
     FIELD,
     LONGEST_KIND,
@@ -17,8 +17,8 @@ from convitro.anatomy.columns import (
     size_text,
     tree_labels,
 )
-from convitro.anatomy.exports import to_csv, to_latex, to_markdown
-from convitro.anatomy.rows import Node, Row
+from convitro.anatomy.costs.exports import to_csv, to_latex, to_markdown
+from convitro.anatomy.costs.rows import Node, Row
 from convitro.anatomy.tables import Table
 
 KEPT_ALONE = ("advice",)  # in a table of its own, only rows with something in it are shown
