@@ -37,9 +37,10 @@ def cells(page: Page) -> list[str]:
     return [each.input_value() for each in page.locator(".weight").all()]
 
 
-def play_of(page: Page) -> str:
-    found = re.search(r"play=([^&]*)", page.url)
-    return found[1] if found else ""
+def expect_play(page: Page, setting: str, *, more: bool = False) -> None:
+    """The address keeps this setting, or one that begins like it; it may take a moment to get there."""
+    end = "" if more else "(&|$)"
+    expect(page).to_have_url(re.compile(rf"[#&]play={re.escape(setting)}{end}"))
 
 
 def check_pixel(page: Page, model: nn.Module, input: Tensor, pixel: tuple[int, int]) -> None:

@@ -180,4 +180,4 @@ def test_pages_of_many_channels(open_page: OpenPage) -> None:
     page.locator(".pages button").last.click()
     expect(page.locator(".channel-name").first).to_have_text(re.compile("64"))
     expect(page.locator(".pages")).to_contain_text("channels 64 to 127 of 512")
-    assert "start=64" in page.url
+    expect(page).to_have_url(re.compile("start=64"))

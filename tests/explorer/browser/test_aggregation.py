@@ -221,10 +221,10 @@ def test_opposing_channels_of_all_pages(open_page: OpenPage) -> None:
 
 def test_a_card_opens_its_filter(open_cards: OpenPage) -> None:
     page = open_cards("small", layer="0", filter=4)
-    assert "view=aggregation" in page.url
+    expect(page).to_have_url(re.compile("view=aggregation"))
     computed(page, "max", "0", 4).click(position={"x": 250, "y": 60})
     expect(page.locator(".chain")).to_have_attribute("data-aggregation", "max")
-    assert "view=" not in page.url
+    expect(page).not_to_have_url(re.compile("view="))
     page.go_back()
     expect(card(page, "sum")).to_have_attribute("data-filter", "0:4")
     card(page, "mean").get_by_role("button").press("Enter")
@@ -235,7 +235,7 @@ def test_address_and_keys(open_cards: OpenPage) -> None:
     page = open_cards("small", layer="0", filter=1)
     expect(card(page, "sum")).to_have_attribute("data-filter", "0:1")
     page.keyboard.press("g")
-    assert "map=aggregated" in page.url
+    expect(page).to_have_url(re.compile("map=aggregated"))
     page.keyboard.press("j")
     expect(card(page, "sum")).to_have_attribute("data-filter", "0:2")
     page.reload()

@@ -33,7 +33,7 @@ def test_an_own_picture_by_the_file_button(open_page: OpenPage, tmp_path: Path, 
     chooser.value.set_files(file)
     expect(page.locator(".input-picture b")).to_have_text(file.name)
     settled(page)
-    assert re.search("picture=own-[0-9a-f]{16}", page.url)
+    expect(page).to_have_url(re.compile("picture=own-[0-9a-f]{16}"))
 
 
 DROP = """([kind, data, name]) => {

@@ -34,7 +34,7 @@ def test_a_map_opens_its_filter_and_back_leads_here(open_page: OpenPage) -> None
     expect(page.locator("#layer-name")).to_have_text("layer 3 filter 2")
     page.go_back()
     expect(page.locator(ROWS).first).to_be_visible()
-    assert "view=network" in page.url
+    expect(page).to_have_url(re.compile("view=network"))
 
 
 def test_the_view_has_a_place_in_the_address_and_a_key(open_page: OpenPage) -> None:

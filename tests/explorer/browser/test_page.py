@@ -14,7 +14,7 @@ OpenPage = Callable[..., Page]
 def test_it_opens(open_page: OpenPage) -> None:
     page = open_page()
     expect(page).to_have_title("Convitro explorer")
-    assert "token" not in page.url
+    expect(page).not_to_have_url(re.compile("token"))
     expect(page.locator(".layer-card")).to_have_count(2)
     expect(page.locator(".prediction li")).to_have_count(5)
     expect(page.locator("#layer-name")).to_contain_text("layer 0 filter")
@@ -40,8 +40,8 @@ def test_choosing_a_layer_and_a_filter(open_page: OpenPage) -> None:
     page.get_by_role("radio", name="filter 2", exact=True).click()
     expect(page.locator(".chain")).to_have_attribute("data-filter", "3:2")
     expect(page.locator("#layer-name")).to_have_text(re.compile("layer\\s*3\\s*filter\\s*2"))
-    assert "layer=3" in page.url
-    assert "filter=2" in page.url
+    expect(page).to_have_url(re.compile("layer=3"))
+    expect(page).to_have_url(re.compile("filter=2"))
 
 
 def test_a_map_of_a_card_opens_its_filter(open_page: OpenPage) -> None:
@@ -106,7 +106,7 @@ def test_another_picture(open_page: OpenPage) -> None:
     page.get_by_role("button", name="rocket").click()
     expect(page.locator(".input-picture b")).to_have_text("rocket")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert "picture=rocket" in page.url
+    expect(page).to_have_url(re.compile("picture=rocket"))
     settled(page)
 
 

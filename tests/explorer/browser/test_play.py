@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
 from tests.explorer.browser.conftest import Console
-from tests.explorer.browser.playing import SOBEL, TIMES, cells, check_pixel, layer, picture, play_of
+from tests.explorer.browser.playing import SOBEL, TIMES, cells, check_pixel, expect_play, layer, picture
 from tests.explorer.browser.reading import MINUS, mark_box, point_at
 from tests.explorer.networks import small
 
@@ -53,7 +53,7 @@ def test_every_preset_opens_and_has_an_address(open_play: OpenPlay) -> None:
         expect(page.locator(".play")).to_have_attribute("data-preset", id)
         expect(page.locator(".preset-words b")).to_have_text(f"{title}.")
         expect(page.locator(".bench-result .map-shape canvas")).to_be_visible()
-        assert play_of(page) == id
+        expect_play(page, id)
         assert page.get_by_role("button", name="Back to the preset").count() == 0
     assert page.locator(".preset").count() == len(TITLES)
 
@@ -87,7 +87,7 @@ def test_numbers_are_typed_stepped_dragged_and_turned(open_play: OpenPlay) -> No
     page = open_play()
     first = page.get_by_label("kernel, row 0, column 0")
     first.fill("1/4")
-    assert play_of(page).startswith("edges*w3x3_0.25_0_1_")
+    expect_play(page, "edges*w3x3_0.25_0_1_", more=True)
     page.keyboard.press("ArrowUp")
     expect(first).to_have_value("0.35")
     page.keyboard.press("Shift+ArrowDown")
@@ -109,7 +109,7 @@ def test_numbers_are_typed_stepped_dragged_and_turned(open_play: OpenPlay) -> No
     expect(page.get_by_label("kernel, row 1, column 1")).to_have_value("3")
     expect(page.locator(".preset-words")).to_contain_text("Changed by hand")
     page.get_by_role("button", name="Back to the preset").click()
-    assert play_of(page) == "edges"
+    expect_play(page, "edges")
 
 
 def middle(page: Page, cell: int) -> tuple[float, float]:
@@ -125,7 +125,7 @@ def test_what_is_no_number_changes_nothing(open_play: OpenPlay) -> None:
         first.fill(text)
         expect(first).to_have_attribute("aria-invalid", "true")
         expect(page.get_by_role("alert")).to_contain_text(f"“{text}” is no number: {MINUS}1 still counts")
-        assert play_of(page) == "edges"
+        expect_play(page, "edges")
         first.press("Tab")
         expect(page.get_by_role("alert")).to_be_empty()
         expect(first).to_have_value(f"{MINUS}1")
@@ -135,7 +135,7 @@ def test_a_matrix_is_pasted(open_play: OpenPlay) -> None:
     page = open_play()
     paste(page, "[[1, 2], [3, 4], [5, -6]]")
     assert cells(page) == ["1", "2", "3", "4", "5", f"{MINUS}6"]
-    assert play_of(page) == "edges*w3x2_1_2_3_4_5_-6"
+    expect_play(page, "edges*w3x2_1_2_3_4_5_-6")
     paste(page, "1 2\n3")
     expect(page.get_by_role("alert")).to_contain_text("must be equally long")
     assert page.locator(".weight").count() == 6
@@ -223,9 +223,9 @@ def test_pointing_and_arrow_keys(open_play: OpenPlay) -> None:
     page.locator(".bench-result .map-shape").focus()
     page.keyboard.press("ArrowDown")
     expect(page.locator(".sentence")).to_have_attribute("data-pixel", "1,0")
-    assert play_of(page) == "edges*x1_0"
+    expect_play(page, "edges*x1_0")
     page.keyboard.press("Home")
-    assert play_of(page) == "edges"
+    expect_play(page, "edges")
 
 
 def test_nothing_is_wider_than_the_page(open_play: OpenPlay) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from torch import nn
 
 from convitro import dissect
-from tests.explorer.browser.playing import SOBEL, TIMES, check_pixel, layer, picture, play_of
+from tests.explorer.browser.playing import SOBEL, TIMES, check_pixel, expect_play, layer, picture
 from tests.explorer.browser.reading import MINUS, reads
 
 OpenPlay = Callable[..., Page]
@@ -54,7 +54,7 @@ def test_the_settings_by_hand(open_play: OpenPlay) -> None:
     page.get_by_role("radio", name="a ramp from 0 to 1").click()
     page.get_by_role("radio", name="three channels").click()
     page.get_by_role("radio", name="as a picture").click()
-    assert play_of(page) == "edges*iramp*g0*s2*psame*d3*b-0.5*arelu*m2*lgrey"
+    expect_play(page, "edges*iramp*g0*s2*psame*d3*b-0.5*arelu*m2*lgrey")
     page.get_by_label("stride", exact=True).fill("0")
     expect(page.get_by_role("alert")).to_contain_text("a whole number from 1 to 8. 2 still holds")
 
