@@ -10,15 +10,19 @@ from typing import Any
 from torch import Tensor, nn
 
 from convitro.errors import UnsupportedError
-from convitro.sources.keras import convolutions, pointwise, pools, shapes
+from convitro.sources.keras.convolutions import CONVERTERS as CONVOLUTIONS
 from convitro.sources.keras.foreign import Foreign, Slot, weights_of
+from convitro.sources.keras.pointwise import CONVERTERS as POINTWISE
+from convitro.sources.keras.pointwise import Keep, torch_activation
+from convitro.sources.keras.pools import CONVERTERS as POOLS
 from convitro.sources.keras.recipe import KEPT, MAPS, Call, KerasStep, Recipe, Value, turn
+from convitro.sources.keras.shapes import CONVERTERS as SHAPES
 
 CONVERTERS: dict[str, Callable[[Any, Call], Any]] = {
-    **convolutions.CONVERTERS,
-    **pools.CONVERTERS,
-    **pointwise.CONVERTERS,
-    **shapes.CONVERTERS,
+    **CONVOLUTIONS,
+    **POOLS,
+    **POINTWISE,
+    **SHAPES,
 }
 LARGEST = 10_000
 """Calls in a model: in nested ones that call each other they can be exponentially many."""
@@ -93,7 +97,7 @@ class Builder:
         result = self._value(rank, channels_first=gives and rank > 2)
         function, known = recipe.activation, None
         if function is not None:
-            known = pointwise.torch_activation(function, Call((result,)))
+            known = torch_activation(function, Call((result,)))
         step = KerasStep(
             name + recipe.suffix,
             type(operation).__name__,
@@ -102,7 +106,7 @@ class Builder:
             recipe.compute,
             self._registered(operation, recipe),
             [turn_for(value, channels_first=wants) for value in call.values],
-            None if isinstance(known, pointwise.Keep) else known,
+            None if isinstance(known, Keep) else known,
         )
         self.steps.append(step)
         if function is None or known is not None:
