@@ -101,7 +101,8 @@ class Fold:
 
             return saved[0], gradient
 
-        return ops.custom_gradient(run)(maps, kernel)
+        # TensorFlow wants values, and no variable, where a gradient is given; to convert one gives it back
+        return ops.custom_gradient(run)(maps, ops.copy(kernel))
 
     def _channels(self, maps: Array) -> Array:
         """The channels of every group one after the other. (C/groups, N, H, W, groups)"""
@@ -138,7 +139,7 @@ class Fold:
             def body(state: Any, channel: Any) -> Any:
                 return self._step(state, self.geometry.convolve(*channel)), None
 
-            state, _ = ops.scan(body, state, (xs[1:], ks[1:]))
+            state, _ = scanned(body, state, (xs[1:], ks[1:]))
         items: State = tuple(map(Item, state))
         n = self._count(first)
         result = self.aggregation.finish(items, n)
@@ -165,10 +166,22 @@ class Fold:
 
         return ops.moveaxis(ops.map(one, ops.arange(filters)), 0, -1)
 
+    def _check_ranks(self) -> None:
+        """TensorFlow computes a channel alone to other last bits than among others: no item would win."""
+        import keras
+
+        if isinstance(self.aggregation, Quantile) and keras.config.backend() == "tensorflow":
+            raise UnsupportedError(
+                f'convitro.keras.Conv2D: "{self.aggregation.spec}" has no gradient on TensorFlow.',
+                expected="the backend torch or jax, or another aggregation",
+                hint="it can be called; to train it, set KERAS_BACKEND=torch",
+            )
+
     def _backward(
         self, xs: Array, ks: Array, saved: tuple[Array, ...], upstream: Array
     ) -> tuple[Array, Array]:
         """The gradients of `xs` and `ks`: every channel's partial maps again, weighed by their slope."""
+        self._check_ranks()
         selects, n = self.aggregation.selects, self._count(upstream)
         items = tuple(map(Item, saved))
 
@@ -181,9 +194,22 @@ class Fold:
             return taken, pulled_back(self.geometry.convolve, channel, weighed(upstream, slope))
 
         nothing = ops.zeros_like(saved[0], dtype="bool")
-        _, gradients = ops.scan(body, nothing, (xs, ks))
+        _, gradients = scanned(body, nothing, (xs, ks))
         of_maps, of_kernels = gradients
         return of_maps, of_kernels
+
+
+def scanned(body: Callable[[Any, Any], Any], state: Any, inputs: tuple[Array, ...]) -> Any:
+    """`ops.scan`; with TensorFlow, whose results must look like the state, one step after the other."""
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return ops.scan(body, state, inputs)
+    results = []
+    for index in range(int(inputs[0].shape[0])):
+        state, result = body(state, tuple(each[index] for each in inputs))
+        results.append(result)
+    return state, None if results[0] is None else tuple(map(ops.stack, zip(*results, strict=True)))
 
 
 def as_array(item: Any, like: Array) -> Array:
