@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from torch import Tensor
-
 from convitro.anatomy import Anatomy, LayerAnatomy
+from convitro.view import by_liveliness
 from convitro.view.whole import filter_bytes
 
 PACKED = 1.25  # bytes in the page for each byte of a filter: floats hardly shrink, base64 adds a third
@@ -52,7 +51,5 @@ def best_filters(layer: LayerAnatomy, count: int, wanted: Sequence[int]) -> list
     """So many filters of a layer in ascending order: the wanted ones, then those whose maps vary most."""
     if count in (0, layer.filters):
         return list(range(count))
-    maps: Tensor = layer.activated[0].float().nan_to_num(0.0, 0.0, 0.0)  # (C_maps, H_out, W_out)
-    spread = maps.flatten(1).std(dim=1, correction=0).reshape(layer.filters, -1).amax(dim=1)
-    ranked = [*dict.fromkeys([*wanted, *spread.argsort(descending=True, stable=True).tolist()])]
+    ranked = [*dict.fromkeys([*wanted, *by_liveliness(layer)])]
     return sorted(ranked[:count])

@@ -6,12 +6,11 @@ import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
 from convitro.anatomy import diagnose, dissect, receptive_field, summary, top_patches
 from convitro.datasets import Dataset
 from convitro.report.sections import Section, origin_section, result_section
 from convitro.sources import Network
+from convitro.view import by_liveliness
 
 COLUMNS = ("output_size", "num_params", "mult_adds", "memory", "receptive_field", "advice")
 PATCHES, FILTERS, LAYERS = 9, 4, 6  # patches of a filter, filters of a layer, layers of a report
@@ -70,7 +69,7 @@ def seeing_sections(network: Network, images: Dataset) -> list[Section]:
     ]
     parts, shown = [], {}
     for name in spread_over(names, LAYERS):
-        liveliest = liveliest_filters(anatomy[name].activated[0], anatomy[name].filters)
+        liveliest = sorted(by_liveliness(anatomy[name])[:FILTERS])
         patches = top_patches(network.model, images, name, k=PATCHES, filters=liveliest)
         shown[name] = liveliest
         parts.append(patches.plot().html())
@@ -80,14 +79,6 @@ def seeing_sections(network: Network, images: Dataset) -> list[Section]:
     )
     figures = "".join(f"<figure>{part}</figure>" for part in parts)
     return [*sections, Section("What filters look for", words, figures, shown)]
-
-
-def liveliest_filters(maps: Tensor, filters: int) -> list[int]:
-    """The filters whose maps (C_maps, H, W) vary most on one image, in ascending order."""
-    spread = maps.float().nan_to_num(0.0, 0.0, 0.0).flatten(1).std(dim=1, correction=0)
-    spread = spread.reshape(filters, -1).amax(dim=1)
-    best: list[int] = spread.argsort(descending=True, stable=True)[:FILTERS].tolist()
-    return sorted(best)
 
 
 def spread_over(names: Sequence[str], count: int) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from convitro.view.aggregation import cancellation_document, combined_document, outcome_document
 from convitro.view.document import Document, read_document
 from convitro.view.filters import channels_per_page, filter_document, input_document
-from convitro.view.network import maps_document, network_document, pictures_document
+from convitro.view.network import by_liveliness, maps_document, network_document, pictures_document
 from convitro.view.page import PageFile, page_files
 from convitro.view.seeing import health_document, patches_document, projection_document
 from convitro.view.table import table_document
@@ -17,6 +17,7 @@ from convitro.view.table import table_document
 __all__ = [
     "Document",
     "PageFile",
+    "by_liveliness",
     "cancellation_document",
     "channels_per_page",
     "combined_document",

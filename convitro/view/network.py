@@ -75,9 +75,15 @@ def maps_document(layer: LayerAnatomy) -> Document:
 
 def liveliest(layer: LayerAnatomy) -> int:
     """The filter whose feature map varies most: a good one to open with, never a dead one."""
+    return by_liveliness(layer)[0]
+
+
+def by_liveliness(layer: LayerAnatomy) -> list[int]:
+    """All filters of a layer, those whose feature maps vary most on image 0 first."""
     maps = layer.activated[0].float().nan_to_num(0.0, 0.0, 0.0)  # (C_maps, H_out, W_out)
-    spread = maps.flatten(1).std(dim=1, correction=0).reshape(layer.filters, -1)
-    return int(spread.amax(dim=1).argmax())
+    spread = maps.flatten(1).std(dim=1, correction=0).reshape(layer.filters, -1).amax(dim=1)
+    ranked: list[int] = spread.argsort(descending=True, stable=True).tolist()
+    return ranked
 
 
 def layer_manifest(layer: LayerAnatomy, *, raw: bool) -> dict[str, Any]:
