@@ -332,3 +332,11 @@ def test_a_residual_network_of_full_depth(resnet18: nn.Module) -> None:
     assert seen.image.shape == (3, 64, 64)
     assert seen.image.abs().sum() > 0
     assert seen.notes == ("batch_norm: multiplied by its scale",)
+
+
+def test_arrays_are_taken_as_they_are_by_dissect() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU())
+    images = torch.rand(1, 2, 6, 6)
+    one, other = (deconvnet(model, input, "0", 1, top=1) for input in (images, images.double().numpy()))
+    torch.testing.assert_close(one.image, other.image)

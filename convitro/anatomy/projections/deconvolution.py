@@ -87,7 +87,7 @@ def deconvnet(
             received=f"unit={unit!r}, top={top!r}",
         )
     model = check_model(model, "deconvnet")
-    check_input(input, "deconvnet")
+    input = check_input(input, "deconvnet", model)
     tracker = Backtracker(model, layer, method)
     with tracker.prepared():
         maps = tracker.maps(input)
