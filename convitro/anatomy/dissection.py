@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from convitro.anatomy.connections import Node
+from convitro.anatomy.connections import Connections, Node
 from convitro.anatomy.convolution import describe
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.observe import check_input, check_model, model_name
 from convitro.anatomy.pictured import strongest_picture
 from convitro.anatomy.tables import Table, by
-from convitro.anatomy.trace import Tracer
+from convitro.anatomy.trace import Function, Tracer, first_argument
 from convitro.errors import UnknownLayerError, UnsupportedError, closest
 from convitro.plots import Sheet
 
@@ -101,6 +101,29 @@ class Anatomy(Mapping[str, LayerAnatomy]):
         return self.table().html()
 
 
+class Dissector(Tracer):
+    """Records every convolution, and what leads to what between them."""
+
+    def forget(self) -> None:
+        super().forget()
+        self.connections = Connections(self.model)
+
+    def __torch_function__(
+        self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs, known = kwargs or {}, len(self.seen)
+        result = super().__torch_function__(func, types, args, kwargs)
+        if len(self.seen) > known:
+            self.connections.layer(self.seen[-1], [first_argument(args, kwargs)], result)
+        else:
+            self.connections.follow(func, (*args, *kwargs.values()), result)
+        return result
+
+    def left(self, module: nn.Module, output: Any) -> None:
+        if module is self.model:
+            self.connections.end(output)
+
+
 def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -> Anatomy:
     """Run `model` once on `input` and take every 2-D convolution apart, whoever called it.
 
@@ -138,7 +161,7 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     model = check_model(model, "dissect")
     input = check_input(input, "dissect", model)
     wanted = None if layers is None else [layers] if isinstance(layers, str) else list(layers)
-    tracer = Tracer(model, wanted)
+    tracer = Dissector(model, wanted)
     output = tracer.run(input)
     check_seen(tracer, "dissect")
     found = [LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced]

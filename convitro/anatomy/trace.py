@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 from convitro.aggregation import operator
-from convitro.anatomy.connections import Connections
 from convitro.anatomy.convolution import Convolution
 from convitro.anatomy.observe import Observer
 from convitro.anatomy.recognise import COPIES, PRODUCTS, SUMS, bound, read_convolution, read_stage
@@ -67,7 +66,6 @@ class Tracer(Observer):
         """Begin anew, as before the first run."""
         self.seen: list[str] = []
         self.traced: list[Traced] = []
-        self.connections = Connections(self.model)
         self._calls: Counter[str] = Counter()
         self._places = WeakIdKeyDictionary()
         self._copies = WeakIdKeyDictionary()
@@ -88,13 +86,7 @@ class Tracer(Observer):
             self._unpadded[result] = self._padding(bound(("input", "pad", "mode", "value"), args, kwargs))
         elif (call := read_convolution(func, args, kwargs)) is not None:
             self._record(call, result)
-            return result
-        self.connections.follow(func, (*args, *kwargs.values()), result)
         return result
-
-    def left(self, module: nn.Module, output: Any) -> None:
-        if module is self.model:
-            self.connections.end(output)
 
     def call(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the model gets of a function that it calls."""
@@ -104,7 +96,6 @@ class Tracer(Observer):
         """A convolution was called: give it a name and keep what it got."""
         name = self._next_name()
         self.seen.append(name)
-        self.connections.layer(name, [call["input"]], result)
         if self.wanted is None or name in self.wanted:
             traced = Traced(self._convolution(name, self._before_padding(call), result))
             self.recorded(traced.convolution, result)
