@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import convitro
-from convitro import Conv2d, ConvBlock, dissect
+from convitro import Conv2d, ConvBlock, LogSumExp, dissect
 from convitro.aggregation.dual import Dual
 from convitro.aggregation.learned import WithTangent
 from convitro.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
@@ -123,6 +123,18 @@ def test_compile_without_a_graph_break(learn: str) -> None:
     torch.testing.assert_close(compiled(input), layer(input))
     ours = torch.autograd.grad(compiled(input).square().sum(), leaves)
     torch.testing.assert_close(ours, torch.autograd.grad(layer(input).square().sum(), leaves))
+
+
+@pytest.mark.parametrize("learn", [None, "layer", "filter"])
+def test_compile_with_sizes_as_symbols(learn: str | None) -> None:
+    torch._dynamo.reset()
+    for channels, size in ((4, 6), (8, 9), (12, 5)):  # of which later compilations make symbols
+        layer = Conv2d(channels, 6, 3, aggregation=LogSumExp(beta=2.0 + size), learn=learn)
+        compiled: Callable[[Tensor], Tensor] = torch.compile(
+            layer, fullgraph=True, dynamic=True, backend="aot_eager"
+        )
+        input = torch.randn(2, channels, size, size)
+        torch.testing.assert_close(compiled(input), layer(input))
 
 
 def test_export() -> None:

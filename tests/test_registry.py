@@ -117,6 +117,22 @@ def test_only_instances_register(given: Any) -> None:
         register_aggregation(given)
 
 
+def test_parameters_that_may_change_are_refused() -> None:
+    @dataclass
+    class Loose(Aggregation):
+        q: float = 1.0
+        name = "loose"
+        init, step, finish, slope = (
+            Contraharmonic.init,
+            Contraharmonic.step,
+            Contraharmonic.finish,
+            Contraharmonic.slope,
+        )
+
+    with pytest.raises(ArgumentError, match="may change"):
+        Conv2d(3, 4, 3, aggregation=Loose())
+
+
 def test_a_class_without_a_proper_name_is_refused() -> None:
     class Nameless(Norm):
         name = "no name"

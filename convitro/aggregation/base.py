@@ -7,6 +7,7 @@ and nothing else, so that whatever offers these methods can run them: tensors he
 from __future__ import annotations
 
 import copy
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import Field, fields, is_dataclass
@@ -137,10 +138,11 @@ class Aggregation(ABC):
             "logsumexp(beta='learned')"
         """
         twin = copy.copy(self)
+        twin.__dict__.pop("spec", None)  # which is that of the numbers before
         object.__setattr__(twin, self.learnable, value)
         return twin
 
-    @property
+    @functools.cached_property  # a string that stands still: torch.compile may take the numbers for symbols
     def spec(self) -> str:
         """Name and parameters as one line that `resolve` reads back, such as "logsumexp(beta=5.0)"."""
         parameters: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()

@@ -153,6 +153,14 @@ def _check_instance(aggregation: Any) -> None:
             expected='a class attribute such as name = "contraharmonic"',
             received=repr(name),
         )
+    parameters = getattr(aggregation, "__dataclass_params__", None)
+    if parameters is not None and not parameters.frozen:
+        raise ArgumentError(
+            f"register_aggregation: the parameters of {type(aggregation).__name__} may change.",
+            expected="@dataclass(frozen=True)",
+            received="@dataclass",
+            hint="layers, kernels and files know an aggregation by its parameters",
+        )
 
 
 def _same_class(one: type, other: type) -> bool:
