@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -150,7 +151,7 @@ def with_learned(aggregation: Aggregation, parameter: Tensor) -> Aggregation:
             received=f"{len(numbers)} values of `{aggregation.learnable}`",
             hint='learn="layer" keeps one',
         )
-    return type(aggregation)(**{**vars(aggregation), aggregation.learnable: numbers.pop()})
+    return replace(aggregation, **{aggregation.learnable: numbers.pop()})  # type: ignore[type-var]
 
 
 def read_stage(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Stage | None:
