@@ -122,7 +122,7 @@ def exchange(model: nn.Module, others: Mapping[nn.Module, nn.Module]) -> nn.Modu
     """`model` with other modules in place of some, wherever they stand; in place unless it is one itself."""
     for parent in list(model.modules()):
         for name, child in list(parent._modules.items()):
-            if child in others:
+            if child is not None and child in others:
                 parent._modules[name] = others[child]
     return others.get(model, model)
 

@@ -63,7 +63,7 @@ def run_cell(bench: Bench, cell: Cell) -> dict[str, Any]:
 
     Returns:
         Strict JSON. "ended", "failed", "why" (how it failed: the loss diverged, or no epoch was better than
-        chance), "validation_loss", "validation_accuracy" (of the last epoch; None where they are no numbers), "curves".
+        chance), "validation_loss", "validation_accuracy" (of the last epoch), "curves"; None for no number.
         A final one has "test_loss", "test_accuracy", "step_ms_median" (median over the epochs of
         milliseconds per step), "peak_memory_bytes" (the most that the process held meanwhile; None where
         the system does not tell), "filters" (of the first convolution; only for the first seed), "measures"
@@ -85,8 +85,8 @@ def run_cell(bench: Bench, cell: Cell) -> dict[str, Any]:
             "step_ms_median": _step_ms(training.epochs, len(sets.train), recipe),
             "peak_memory_bytes": peak_memory_bytes(),
             "filters": first_filters(training.model) if cell.seed == bench.design.seeds[0] else None,
-            "measures": {} if training.failed else _measured(training.model, sets, cell.seed),
-            "random_measures": {} if training.failed else _measured(network, sets, cell.seed),
+            "measures": {} if training.failed else measured(training.model, sets, cell.seed),
+            "random_measures": {} if training.failed else measured(network, sets, cell.seed),
         }
     return outcome
 
@@ -121,7 +121,7 @@ def failure(training: Training, validation: Pictures | None) -> str:
     return "" if best > least else f"never better than chance: {best:.1%} at best, chance is {chance:.1%}"
 
 
-def _measured(network: nn.Module, sets: Sets, seed: int) -> dict[str, Any]:
+def measured(network: nn.Module, sets: Sets, seed: int) -> dict[str, Any]:
     """The measures on a fixed batch of the test pictures."""
     assert sets.test is not None
     places = torch.linspace(0, len(sets.test) - 1, min(MEASURED, len(sets.test))).long()
@@ -140,7 +140,7 @@ def first_filters(network: nn.Module) -> dict[str, Any] | None:
 
 
 def _step_ms(epochs: tuple[Epoch, ...], pictures: int, recipe: Recipe) -> float | None:
-    """The median over the epochs of milliseconds per step; the first epoch, which may compile, is left out."""
+    """The median over the epochs of milliseconds per step; not of the first epoch, which may compile."""
     steps = max(pictures // recipe.batch_size, 1)
     times = [1e3 * epoch.seconds / steps for epoch in epochs[1:] if math.isfinite(epoch.loss)]
     return round(statistics.median(times), 4) if times else None
@@ -160,7 +160,7 @@ def forget_peak_memory() -> None:
 
 
 def peak_memory_bytes() -> int | None:
-    """The most memory that this process held since `forget_peak_memory`; None where the system does not tell."""
+    """The most memory that this process held since `forget_peak_memory`; None where nobody tells."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

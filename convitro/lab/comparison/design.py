@@ -13,10 +13,11 @@ from convitro.lab.comparison.arms import parse_arms
 from convitro.lab.recipe import Recipe
 
 REGIMES = ("drop-in", "calibrated", "batchnorm")
-"""The first weights as they are; scaled by `convitro.lab.calibrate`; with a BatchNorm behind each convolution."""
+"""First weights as they are; scaled by `convitro.lab.calibrate`; with a BatchNorm behind each convolution."""
 REFERENCE = "sum"
 LEARNING_RATES = (0.005, 0.016, 0.05, 0.16, 0.5)
-SEARCH_SEEDS = (1000, 1001)
+FIRST_SEARCH_SEED = 1000
+SEARCH_SEEDS = (FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + 1)
 SETTLED = ("aggregation", "calibrate", "learning_rate", "seed")
 """Fields of the recipe that a comparison sets itself."""
 
@@ -41,7 +42,7 @@ class Design:
         learning_rates: where each search begins.
         extensions: how often a grid may grow.
         search_seeds, seeds: of the trainings that search and of those that are compared; a whole number
-            stands for 0, 1, … .
+            says how many: 1000, 1001, … and 0, 1, … .
         recipe: everything else of each training.
         model: "module:callable", or None for the default network.
 
@@ -72,14 +73,19 @@ class Design:
         for rate in self.learning_rates:
             if not (math.isfinite(rate) and rate > 0):
                 raise ArgumentError(
-                    "compare: a learning rate is not above 0.", expected="a number above 0", received=str(rate)
+                    "compare: a learning rate is not above 0.",
+                    expected="a number above 0",
+                    received=str(rate),
                 )
         if not isinstance(self.extensions, int) or isinstance(self.extensions, bool) or self.extensions < 0:
             raise ArgumentError(
-                "compare: `extensions` is no whole number.", expected="0 or more", received=repr(self.extensions)
+                "compare: `extensions` is no whole number.",
+                expected="0 or more",
+                received=repr(self.extensions),
             )
         for name in ("search_seeds", "seeds"):
-            self._settle(name, _seeds(name, getattr(self, name)))
+            first = FIRST_SEARCH_SEED if name == "search_seeds" else 0
+            self._settle(name, _seeds(name, getattr(self, name), first))
         self._check_together()
         self._check_recipe()
 
@@ -169,14 +175,18 @@ def _listed(name: str, given: Any, kind: type) -> tuple[Any, ...]:
         found = ()
     if not found or len(set(found)) < len(found):
         raise ArgumentError(
-            f"compare: `{name}` is no list of different values.", expected="at least one", received=repr(given)
+            f"compare: `{name}` is no list of different values.",
+            expected="at least one",
+            received=repr(given),
         )
     return found
 
 
-def _seeds(name: str, given: Any) -> tuple[int, ...]:
-    """Seeds from a count or a list."""
-    values = list(range(given)) if isinstance(given, int) and not isinstance(given, bool) else given
+def _seeds(name: str, given: Any, first: int) -> tuple[int, ...]:
+    """Seeds from a list, or from a count and the first."""
+    values = (
+        list(range(first, first + given)) if isinstance(given, int) and not isinstance(given, bool) else given
+    )
     if isinstance(values, str) or not isinstance(values, Iterable):
         values = [values]
     values = list(values)

@@ -19,14 +19,10 @@ from convitro.lab.comparison.opening import Opening, Source
 from convitro.lab.comparison.progress import Progress
 from convitro.lab.comparison.search import Cell, Search, finals, search
 from convitro.lab.comparison.starting import described, starting_network
-from convitro.lab.comparison.store import NULL, RESULTS, SCHEMA, Store, fingerprint
+from convitro.lab.comparison.store import LOOK_S, NULL, RESULTS, SCHEMA, Store, fingerprint
 from convitro.lab.comparison.workers import Workers, cores
-from convitro.lab.data import Sets, open_sets
-from convitro.lab.files import write_json
+from convitro.lab.data import Sets
 from convitro.lab.folder import environment, read_json
-
-LOOK_S = 1.0
-"""Between two looks at what others have finished."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +75,16 @@ class Experiment:
 
     def _step(self, pool: Workers, progress: Progress) -> bool:
         """Give out what is missing and take in what is finished; whether there is more."""
+        self.store.look()
         known, later = self.cells()
         missing = [cell for cell in known if self.store.outcome(cell) is None]
         progress.show(len(known) - len(missing), len(known) + later, pool.running)
         if not missing and not later:
             return False
         for cell in missing:
-            if pool.free and cell not in pool.running and self.store.claim(cell):
+            if not pool.free:
+                break
+            if cell not in pool.running and self.store.claim(cell):
                 pool.submit(cell)
         if not pool.running:  # others are at all of it
             time.sleep(LOOK_S)
@@ -93,11 +92,25 @@ class Experiment:
             self.store.save(cell, outcome)
         return True
 
+    def standing(self) -> tuple[int, int]:
+        """How many trainings are done, of how many at least."""
+        known, later = self.cells()
+        return sum(self.store.outcome(cell) is not None for cell in known), len(known) + later
+
+    def compared(self, workers: int) -> Any:
+        """The whole comparison: the null test, all trainings, and what came of them."""
+        self.store.begin()
+        self.null()
+        self.run(workers)
+        results = self.results()
+        self.store.write(RESULTS, results)
+        return results
+
     def null(self) -> dict[str, Any]:
         """The null test, once for each folder."""
         file = self.store.path / NULL
         if not file.exists():
-            write_json(file, null_test(self.bench), f".{self.store.owner}")
+            self.store.write(NULL, null_test(self.bench))
         result: dict[str, Any] = read_json(file)
         return result
 
@@ -112,7 +125,9 @@ class Experiment:
                     searched.append({**_named(cell), **{name: outcome[name] for name in kept}})
             if found.chosen is None:
                 continue
-            chosen.append({"arm": arm, "regime": regime, "learning_rate": found.chosen, "at_edge": found.at_edge})
+            chosen.append(
+                {"arm": arm, "regime": regime, "learning_rate": found.chosen, "at_edge": found.at_edge}
+            )
             for cell in finals(design, arm, regime, found.chosen):
                 if outcome := self.store.outcome(cell):
                     cells.append({**_named(cell), **outcome})
@@ -148,10 +163,10 @@ def compare(
     """Compare aggregations, and other ways to compute a convolution, under equal conditions.
 
     What is asked is a `Design`: every arm under every scale regime, each with a learning rate of its own that
-    is chosen on held-out pictures, then paired trainings with the same seeds in every arm. First comes a null
-    test: sum and mean of matched scale must give the same curve bit for bit. Every finished training is
-    kept in the folder, so a comparison that was broken off goes on with the same call, and several processes or
-    machines may work on the same folder at the same time.
+    is chosen on held-out pictures, then paired trainings with the same seeds in every arm. First comes a
+    null test: sum and mean of matched scale must give the same curve bit for bit. Every finished training is
+    kept in the folder, so a comparison that was broken off goes on with the same call, and several processes
+    or machines may work on the same folder at the same time.
 
     Args:
         arms: as for `Design`.
@@ -159,14 +174,14 @@ def compare(
         recipe: how everything is trained, as for `Design`.
         folder: where everything is kept; None keeps nothing.
         workers: processes, one thread each; as many as there are cores if None, 0 for none beside this one.
-        **changes: fields of `Design` and of the recipe, such as `seeds=20, regimes=("batchnorm",), epochs=10`.
+        **changes: fields of `Design` and of the recipe, such as `seeds=20, regimes="batchnorm", epochs=10`.
 
     Returns:
         The results.
 
     Raises:
-        ArgumentError, ShapeError, DtypeError, LoadError, UnsupportedError: a name, a number, the data or the network is not
-            what it may be; found before anything is trained.
+        ArgumentError, ShapeError, DtypeError, LoadError, UnsupportedError: a name, a number, the data or the
+            network is not what it may be; found before anything is trained.
         ExperimentError: the folder holds another comparison or cannot be written, the null test failed, or a
             training came upon an error; diverging is none, but a result.
 
@@ -185,9 +200,9 @@ def compare(
     source = data if isinstance(data, Source) else Source(data)
     workers = check_workers(workers)
     if folder is not None:
-        return _compared(opened(design, source, Path(folder)), workers)
+        return opened(design, source, Path(folder)).compared(workers)
     with tempfile.TemporaryDirectory() as nowhere:
-        return _compared(opened(design, source, Path(nowhere)), workers)
+        return opened(design, source, Path(nowhere)).compared(workers)
 
 
 def opened(design: Design, source: Source, folder: Path) -> Experiment:
@@ -206,14 +221,6 @@ def opened(design: Design, source: Source, folder: Path) -> Experiment:
         starting_network(design.model, Arm.parse("sum"), regime, sets, bench.recipe(cell))
     settings = {"design": design.to_dict(), "data": fingerprint(sets), "convitro": version("convitro")}
     return Experiment(opening, bench, sets, Store(folder, settings))
-
-
-def _compared(experiment: Experiment, workers: int) -> dict[str, Any]:
-    experiment.null()
-    experiment.run(workers)
-    results = experiment.results()
-    write_json(experiment.store.path / RESULTS, results, f".{experiment.store.owner}")
-    return results
 
 
 def check_workers(workers: int | None) -> int:

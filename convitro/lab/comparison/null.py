@@ -39,11 +39,12 @@ def null_test(bench: Bench) -> dict[str, Any]:
     """Train under the sum, then under the mean with everything else adapted, and compare the curves' bits.
 
     A mean of n maps is their sum with the weights divided by n. So the weights times n, the learning rate
-    times n^2 and the weight decay over n^2 of each layer give the same training under SGD; where n is a power of
-    two not even a bit differs. Layers with another n keep the sum in both.
+    times n^2 and the weight decay over n^2 of each layer give the same training under SGD; where n is a power
+    of two not even a bit differs. Layers with another n keep the sum in both.
 
     Returns:
-        Strict JSON: "passed" (None where no layer could take part), "layers" (those under the mean), "steps", "text".
+        Strict JSON: "passed" (None where no layer could take part), "layers" (those under the mean),
+        "steps", "text".
 
     Raises:
         ExperimentError: the curves differ, so nothing that such a comparison measures could be trusted.
@@ -55,7 +56,11 @@ def null_test(bench: Bench) -> dict[str, Any]:
     sets = bench.sets(cell)
     sets = replace(sets, train=sets.train.only(torch.arange(min(PICTURES, len(sets.train)))))
     recipe = bench.recipe(cell).but(
-        optimizer="sgd", epochs=EPOCHS, warmup=0, patience=None, learning_rate=design.recipe.but(optimizer="sgd").rate
+        optimizer="sgd",
+        epochs=EPOCHS,
+        warmup=0,
+        patience=None,
+        learning_rate=design.recipe.but(optimizer="sgd").rate,
     )
     network = starting_network(design.model, Arm.parse("sum"), "drop-in", sets, recipe)
     factors = shares(network)
@@ -68,8 +73,8 @@ def null_test(bench: Bench) -> dict[str, Any]:
         found = trained(network, sets, recipe, factors)
     check_equal(expected, found)
     text = (
-        f"The mean with the weights times n, the learning rate times n² and the weight decay over n² gave the "
-        f"curve and the weights of the sum, bit for bit, over {found.steps} steps."
+        "The mean with the weights times n, the learning rate times n² and the weight decay over n² gave "
+        f"the curve and the weights of the sum, bit for bit, over {found.steps} steps."
     )
     return {"passed": True, "layers": list(factors), "steps": found.steps, "text": text}
 

@@ -1,4 +1,4 @@
-"""How far a comparison is: trainings done and to do, time left, what is at work; only where somebody looks."""
+"""How far a comparison is: trainings done and to do, time left, what is at work; on a terminal only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search for a learning rate: which trainings it still needs, and what they say. It runs nothing itself."""
+"""The search for a learning rate: which trainings it still needs, and what they say. It runs nothing."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def search(design: Design, arm: str, regime: str, outcome: Callable[[Cell], Outc
         outcomes = {cell: outcome(cell) for cell in cells}
         if any(found is None for found in outcomes.values()):
             return Search(cells)
-        scores = {rate: _score([outcomes[cell] for cell in cells if cell.learning_rate == rate]) for rate in rates}
+        scores = {
+            rate: _score([outcomes[cell] for cell in cells if cell.learning_rate == rate]) for rate in rates
+        }
         best = min(rates, key=lambda rate: (scores[rate], rate))
         at_edge = best in (rates[0], rates[-1])
         if not at_edge or extension == design.extensions:

@@ -1,4 +1,4 @@
-"""The network that a training of a comparison begins with: the same first weights in every arm, under its regime."""
+"""The network that a training begins with: the same first weights in every arm, under its regime."""
 
 from __future__ import annotations
 

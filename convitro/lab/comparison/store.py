@@ -23,6 +23,8 @@ SCHEMA = 1
 DESIGN, RESULTS, NULL, CELLS, CLAIMS = "design.json", "results.json", "null.json", "cells", "claims"
 BEAT_S = 5.0
 """Between two signs of life of a claim."""
+LOOK_S = 1.0
+"""Between two looks at what others have finished."""
 STALE_S = 60.0
 """A claim without one for so long is nobody's any more."""
 SAMPLED = 64
@@ -34,7 +36,7 @@ class Store:
 
     A training's file is named by what decides its numbers, so it is found again whoever wrote it. A claim is
     a file that only one process can make; it is touched while that one lives, and taken over when it was not
-    for a minute. Two that take over the same claim at the same moment may both train it: they write the same numbers.
+    for a minute. Two that take over one claim at the same moment may both train it, to the same numbers.
 
     Args:
         path: the folder; it is made.
@@ -48,46 +50,66 @@ class Store:
         self.path, self.settings = path, settings
         self.owner = f"{socket.gethostname()}-{os.getpid()}"
         self._outcomes: dict[Cell, dict[str, Any]] = {}
+        self._keys: dict[Cell, str] = {}
+        self._there: set[str] = set()
         self._mine: dict[Cell, Path] = {}
-        self._beaten = 0.0
+        self._beaten = self._looked = 0.0
         # Arms, rates and seeds say which cells there are, not what comes of one.
         deciding = {name: settings["design"][name] for name in ("recipe", "model")}
         self._stem = json.dumps([SCHEMA, settings["data"], deciding], sort_keys=True)
         if (path / DESIGN).exists():
             check_same(path, settings)
-        else:
-            self._write(DESIGN, {"schema": SCHEMA, **settings})
 
-    def _write(self, name: str, content: Any) -> None:
+    def begin(self) -> None:
+        """Make the folder this comparison's."""
+        if not (self.path / DESIGN).exists():
+            self.write(DESIGN, {"schema": SCHEMA, **self.settings})
+
+    def write(self, name: str, content: Any) -> None:
+        """Another file of the comparison, whole or not at all."""
         write_json(self.path / name, content, f".{self.owner}")
 
     def key(self, cell: Cell) -> str:
         """The name of a training: a hash of all that decides its numbers."""
-        text = self._stem + json.dumps(cell.to_dict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        if cell not in self._keys:
+            text = self._stem + json.dumps(cell.to_dict(), sort_keys=True)
+            self._keys[cell] = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return self._keys[cell]
 
     def outcome(self, cell: Cell) -> dict[str, Any] | None:
-        """What came of a training, whoever ran it; None while nobody has."""
-        if cell not in self._outcomes:
-            file = self.path / CELLS / f"{self.key(cell)}.json"
-            if not file.exists():
-                return None
-            content = read_json(file)
-            if content.get("cell") != cell.to_dict():
-                raise ExperimentError(
-                    f'compare: "{file}" does not hold what its name says.',
-                    expected=str(cell),
-                    received=str(content.get("cell")),
-                    hint="remove it, and it is trained anew",
-                )
-            self._outcomes[cell] = content["outcome"]
-        return self._outcomes[cell]
+        """What came of a training, whoever ran it; None while nobody has, as far as `look` saw."""
+        if cell not in self._outcomes and self.key(cell) in self._there:
+            self._outcomes[cell] = self._read(cell)
+        return self._outcomes.get(cell)
+
+    def look(self) -> None:
+        """See what others have finished; not more often than every second."""
+        if time.monotonic() - self._looked >= LOOK_S:
+            self._looked = time.monotonic()
+            cells = self.path / CELLS
+            self._there = {file.stem for file in cells.glob("*.json")} if cells.exists() else set()
+
+    def _read(self, cell: Cell) -> dict[str, Any]:
+        file = self._file(cell)
+        content = read_json(file)
+        if not isinstance(content, dict) or content.get("cell") != cell.to_dict():
+            raise ExperimentError(
+                f'compare: "{file}" does not hold what its name says.',
+                expected=str(cell),
+                received=str(content)[:200],
+                hint="remove it, and it is trained anew",
+            )
+        outcome: dict[str, Any] = content["outcome"]
+        return outcome
+
+    def _file(self, cell: Cell) -> Path:
+        return self.path / CELLS / f"{self.key(cell)}.json"
 
     def save(self, cell: Cell, outcome: dict[str, Any]) -> None:
         """Keep what came of a training, and let go of it."""
         content = {"schema": SCHEMA, "cell": cell.to_dict(), "by": self.owner, "outcome": outcome}
         text = json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
-        write_text(self.path / CELLS / f"{self.key(cell)}.json", text, f".{self.owner}")
+        write_text(self._file(cell), text, f".{self.owner}")
         self._outcomes[cell] = outcome
         self.release(cell)
 
@@ -95,7 +117,7 @@ class Store:
         """Whether this process may train it: nobody has, and nobody is at it."""
         file = self.path / CLAIMS / self.key(cell)
         file.parent.mkdir(parents=True, exist_ok=True)
-        if self.outcome(cell) is not None or (file.exists() and not self._stale(file)):
+        if file.exists() and not self._stale(file):
             return False
         try:
             descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
@@ -104,7 +126,7 @@ class Store:
         with os.fdopen(descriptor, "w") as opened:
             opened.write(self.owner)
         self._mine[cell] = file
-        if self.outcome(cell) is not None:  # done and released between the two looks
+        if self._file(cell).exists():  # finished by another one since the last look
             self.release(cell)
             return False
         return True

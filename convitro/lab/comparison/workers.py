@@ -1,4 +1,4 @@
-"""Processes that train the cells of a comparison, each on one thread; they live as long as the comparison does."""
+"""Processes that train the cells of a comparison, each on one thread; they live as long as it does."""
 
 from __future__ import annotations
 
