@@ -136,9 +136,9 @@ def differences(
 
     Tests are corrected by Holm's step-down procedure, the intervals by Bonferroni's: each one holds with
     1 - (1 - confidence) / arms, so that all of them hold together with at least `confidence`, however the
-    arms depend on each other. That is wider than the tests need: an arm that Holm tells apart may have an interval
-    that touches 0. The regions that fit Holm exactly are no choice, for they say of such an arm only on which
-    side of 0 it lies, and nothing about by how much.
+    arms depend on each other. That is wider than the tests need: an arm that Holm tells apart may have an
+    interval that touches 0. The regions that fit Holm exactly are no choice, for they say of such an arm
+    only on which side of 0 it lies, and nothing about by how much.
 
     Args:
         arms: test accuracies by seed; the family is all of these, those without a seed as well.
