@@ -62,7 +62,7 @@ class Arm:
             return cls._of_preset(word, text)
         parts = re.split(f":{OUTSIDE}", text)
         if len(parts) == 1 and word not in aggregations():
-            known = (*aggregations(), *PRESETS)
+            known = (*(name for name in aggregations() if name != "none"), *PRESETS)
             raise ArgumentError(
                 "compare: unknown arm.",
                 expected=", ".join(known) + ', or "combine:window:aggregation"',

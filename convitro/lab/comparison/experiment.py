@@ -17,6 +17,7 @@ from convitro.lab.comparison.design import Design
 from convitro.lab.comparison.null import null_test
 from convitro.lab.comparison.opening import Opening, Source
 from convitro.lab.comparison.progress import Progress
+from convitro.lab.comparison.result import Comparison
 from convitro.lab.comparison.search import Cell, Search, finals, search
 from convitro.lab.comparison.starting import described, starting_network
 from convitro.lab.comparison.store import LOOK_S, NULL, RESULTS, SCHEMA, Store, fingerprint
@@ -97,14 +98,14 @@ class Experiment:
         known, later = self.cells()
         return sum(self.store.outcome(cell) is not None for cell in known), len(known) + later
 
-    def compared(self, workers: int) -> Any:
+    def compared(self, workers: int) -> Comparison:
         """The whole comparison: the null test, all trainings, and what came of them."""
         self.store.begin()
         self.null()
         self.run(workers)
         results = self.results()
         self.store.write(RESULTS, results)
-        return results
+        return Comparison.from_dict(results)
 
     def null(self) -> dict[str, Any]:
         """The null test, once for each folder."""
@@ -159,7 +160,7 @@ def compare(
     folder: str | Path | None = None,
     workers: int | None = None,
     **changes: Any,
-) -> dict[str, Any]:
+) -> Comparison:
     """Compare aggregations, and other ways to compute a convolution, under equal conditions.
 
     What is asked is a `Design`: every arm under every scale regime, each with a learning rate of its own that
@@ -177,7 +178,7 @@ def compare(
         **changes: fields of `Design` and of the recipe, such as `seeds=20, regimes="batchnorm", epochs=10`.
 
     Returns:
-        The results.
+        What was found, with statistics and conclusions; `results.json` in the folder holds the same.
 
     Raises:
         ArgumentError, ShapeError, DtypeError, LoadError, UnsupportedError: a name, a number, the data or the
@@ -192,9 +193,9 @@ def compare(
         >>> images, labels = torch.rand(96, 1, 8, 8), torch.arange(96) % 2
         >>> images[labels == 1] += 1
         >>> settings = {"learning_rates": 0.05, "extensions": 0, "regimes": "drop-in", "seeds": 2}
-        >>> results = compare("max", (images, labels), workers=0, epochs=1, **settings)
-        >>> len(results["cells"])
-        4
+        >>> comparison = compare("max", (images, labels), workers=0, epochs=1, **settings)
+        >>> comparison.arms, len(comparison.to_dict()["cells"])
+        (('sum', 'max'), 4)
     """
     design = Design.of(recipe, arms=arms, **changes)
     source = data if isinstance(data, Source) else Source(data)
