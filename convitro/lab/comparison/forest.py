@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LOSS, GAIN, OPEN = SERIES[1], SERIES[0], "#7a828c"
 ROW_IN = 0.27
 HEAD_IN = 1.15
+WIDE = 8.0
+"""Points beyond which the axis is logarithmic, so that small differences can be seen beside large ones."""
+TICKS = (1, 2, 5, 10, 20, 50, 100)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Forest(Chart):
     def _draw(self, ax: Axes) -> None:
         for place, row in enumerate(self.rows):
             self._draw_row(ax, place, row)
+        self._stretch(ax)
         ax.axvline(0, color=INK, linewidth=0.9, zorder=1)
         ax.set_ylim(len(self.rows) - 0.4, -0.6)
         ax.set_yticks(range(len(self.rows)), [row.name for row in self.rows])
@@ -87,9 +91,20 @@ class Forest(Chart):
         for label in ax.get_yticklabels():
             label.set_parse_math(False)
 
+    def _stretch(self, ax: Axes) -> None:
+        """A logarithmic axis beyond one point where something lies far away."""
+        ends = [100 * end for row in self.rows for end in (*row.values, row.low, row.high) if end is not None]
+        low, high = min(ends, default=0.0), max(ends, default=0.0)
+        if max(-low, high) > WIDE:
+            ax.set_xscale("symlog", linthresh=1, linscale=1)
+            marks = [mark for mark in (*(-tick for tick in TICKS), 0, *TICKS) if low <= mark <= max(high, 0)]
+            ax.set_xticks(marks, [f"{mark:+d}" if mark else "0" for mark in marks])
+            ax.set_xticks([], minor=True)
+            ax.set_xlim(low * 1.25 if low < 0 else -0.5, max(high * 1.25, 0.5))
+
     def _draw_row(self, ax: Axes, place: int, row: ForestRow) -> None:
-        places = [place] * len(row.values)
-        ax.scatter([100 * value for value in row.values], places, s=7, color=MUTED, alpha=0.45, linewidths=0)
+        places = [place + 0.27] * len(row.values)
+        ax.scatter([100 * value for value in row.values], places, s=8, color=MUTED, alpha=0.5, linewidths=0)
         sure = row.colour != OPEN
         if row.low is not None and row.high is not None:
             ends = [100 * row.low, 100 * row.high]
@@ -98,7 +113,7 @@ class Forest(Chart):
             [100 * row.mean],
             [place],
             marker="D",
-            markersize=5.5,
+            markersize=5,
             color=row.colour,
             markerfacecolor=row.colour if sure else "white",
             markeredgewidth=1.4,

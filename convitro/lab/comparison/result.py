@@ -285,12 +285,9 @@ def check_content(content: Any) -> None:
             expected=f"schema {SCHEMA}",
             received=str(version),
         )
-    needed = {"results": (content, NEEDED)}
-    needed["design"] = (
-        content.get("design", {}),
-        ("data", "arms", "reference", "regimes", "seeds", "classes"),
-    )
-    for place, (values, names) in needed.items():
+    parts: list[tuple[str, Mapping[str, Any], tuple[str, ...]]] = [("results", content, NEEDED)]
+    parts.append(("design", content.get("design", {}), ASKED))
+    for place, values, names in parts:
         if missing := [name for name in names if name not in values]:
             raise ExperimentError(
                 f"compare: the {place} of a comparison are not whole.",

@@ -58,7 +58,7 @@ def results(
             "passed": True,
             "layers": ["conv1_2", "conv2_1", "conv2_2"],
             "steps": 32,
-            "text": "The mean with the weights times n gave the curve of the sum, bit for bit, over 32 steps.",
+            "text": "The mean with weights times n gave the sum's curve, bit for bit, over 32 steps.",
         },
         "search": search,
         "chosen": chosen,

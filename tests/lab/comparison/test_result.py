@@ -31,13 +31,13 @@ def words(comparison: Comparison, about: str) -> str:
 def plain(values: dict[str, list[float]], regime: str = "batchnorm", **design: Any) -> Comparison:
     """A comparison of one regime with these accuracies; the first arm is the reference."""
     seeds = list(range(max(map(len, values.values()))))
-    asked = {"data": "digits", "arms": list(values), "reference": next(iter(values)), "regimes": [regime]}
+    asked: dict[str, Any] = {"data": "digits", "arms": list(values), "regimes": [regime]}
     cells = [
         {"arm": arm, "regime": regime, "seed": seed, "test_accuracy": value}
         for arm, found in values.items()
         for seed, value in enumerate(found)
     ]
-    asked |= {"seeds": seeds, "classes": ["a", "b"], **design}
+    asked |= {"reference": next(iter(values)), "seeds": seeds, "classes": ["a", "b"], **design}
     return Comparison.from_dict({"schema": 1, "design": asked, "chosen": [], "cells": cells})
 
 
