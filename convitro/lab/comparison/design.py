@@ -111,12 +111,7 @@ class Design:
             )
 
     def _check_recipe(self) -> None:
-        if not isinstance(self.recipe, Recipe):
-            raise ArgumentError(
-                "compare: `recipe` is of another kind.",
-                expected="a Recipe",
-                received=type(self.recipe).__name__,
-            )
+        check_recipe(self.recipe)
         usual = Recipe()
         for name in SETTLED:
             if (value := getattr(self.recipe, name)) != getattr(usual, name):
@@ -146,7 +141,9 @@ class Design:
                     hint=closest(name, known),
                 )
         given = {name: value for name, value in changes.items() if name in own}
-        return cls(recipe=(recipe or Recipe()).but(**others), **given)
+        checked = Recipe() if recipe is None else recipe
+        check_recipe(checked)
+        return cls(recipe=checked.but(**others), **given)
 
     def to_dict(self) -> dict[str, Any]:
         """Strict JSON."""
@@ -162,6 +159,14 @@ class Design:
             "model": self.model,
             "recipe": {name: value for name, value in recipe.items() if name not in SETTLED},
         }
+
+
+def check_recipe(recipe: object) -> None:
+    """Raise an ArgumentError for what is no recipe."""
+    if not isinstance(recipe, Recipe):
+        raise ArgumentError(
+            "compare: `recipe` is of another kind.", expected="a Recipe", received=type(recipe).__name__
+        )
 
 
 def _listed(name: str, given: Any, kind: type) -> tuple[Any, ...]:

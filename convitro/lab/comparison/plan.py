@@ -59,7 +59,7 @@ class Plan:
         notes = (
             f"{self.searches} trainings search for learning rates, up to {self.extra} more where grids grow; "
             f"{self.finals} are compared; {self.done} of them are done.",
-            f"About {least} to {most} with {max(self.workers, 1)} process(es).",
+            f"About {least} to {most} with {max(self.workers, 1)} process(es), on a machine as busy as now.",
         )
         rows = tuple((name, duration(seconds)) for name, seconds in self.arms.items())
         return Table(

@@ -6,6 +6,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,14 +55,15 @@ class Workers:
 
     def __enter__(self) -> Workers:
         context = multiprocessing.get_context("spawn")
-        for number in range(self._count):
-            ours, theirs = context.Pipe()
-            process = context.Process(
-                target=serve, args=(theirs, self._opening), name=f"convitro-{number}", daemon=True
-            )
-            process.start()
-            theirs.close()
-            self._workers.append(Worker(process, ours))
+        with uninterrupted():
+            for number in range(self._count):
+                ours, theirs = context.Pipe()
+                process = context.Process(
+                    target=serve, args=(theirs, self._opening), name=f"convitro-{number}", daemon=True
+                )
+                process.start()
+                theirs.close()
+                self._workers.append(Worker(process, ours))
         return self
 
     def __exit__(
@@ -132,7 +134,6 @@ class Workers:
 
 def serve(pipe: Any, opening: Opening) -> None:
     """A worker's whole life: cells come in, outcomes go out, until nobody is at the other end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the affair of the process that started this one
     torch.set_num_threads(1)
     bench: Bench | None = None
     try:
@@ -180,6 +181,19 @@ def lost(worker: Worker) -> ExperimentError:
         hint="fewer workers need less memory; a script that compares must do so under "
         '`if __name__ == "__main__":`; what is finished is kept',
     )
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Processes that begin inside never hear of Ctrl-C: it is the affair of the one that started them."""
+    if threading.current_thread() is not threading.main_thread():  # others may not say what a signal does
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
