@@ -118,7 +118,7 @@ def compare(
     Examples:
       convitro compare --plan
       convitro compare --aggregations sum,mean,max,adder -o results/
-      convitro compare --aggregations sum,max,add:max:sum --regimes batchnorm --seeds 20 -o results/
+      convitro compare --aggregations add:max:sum --regimes batchnorm -o results/
       convitro compare my_networks:small_net --data cifar10/ --epochs 30 -o results/
     """
     given = locals()

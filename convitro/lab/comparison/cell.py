@@ -15,7 +15,7 @@ from convitro.lab.comparison.arms import Arm
 from convitro.lab.comparison.design import Design
 from convitro.lab.comparison.measures import measure_network
 from convitro.lab.comparison.search import Cell
-from convitro.lab.comparison.starting import starting_network
+from convitro.lab.comparison.starting import first_pictures, scales, starting_network
 from convitro.lab.data import Sets, open_sets
 from convitro.lab.machine import Machine
 from convitro.lab.pictures import Pictures
@@ -66,8 +66,9 @@ def run_cell(bench: Bench, cell: Cell) -> dict[str, Any]:
         chance), "validation_loss", "validation_accuracy" (of the last epoch), "curves"; None for no number.
         A final one has "test_loss", "test_accuracy", "step_ms_median" (median over the epochs of
         milliseconds per step), "peak_memory_bytes" (the most that the process held meanwhile; None where
-        the system does not tell), "filters" (of the first convolution; only for the first seed), "measures"
-        and "random_measures" (after and before the training; empty where it diverged), too.
+        the system does not tell), "scales" (the deviation of each convolution's first maps), "filters" (of
+        the first convolution; only for the first seed), "measures" and "random_measures" (after and before
+        the training; empty where it diverged), too.
 
     Raises:
         ShapeError, ArgumentError, LoadError, UnsupportedError: the network cannot be trained so.
@@ -84,6 +85,7 @@ def run_cell(bench: Bench, cell: Cell) -> dict[str, Any]:
             "test_accuracy": _number(training.test_accuracy),
             "step_ms_median": _step_ms(training.epochs, len(sets.train), recipe),
             "peak_memory_bytes": peak_memory_bytes(),
+            "scales": scales(network, first_pictures(sets, recipe)),
             "filters": first_filters(training.model) if cell.seed == bench.design.seeds[0] else None,
             "measures": {} if training.failed else measured(training.model, sets, cell.seed),
             "random_measures": {} if training.failed else measured(network, sets, cell.seed),

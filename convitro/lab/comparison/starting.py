@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections import OrderedDict
 from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from convitro.errors import UnsupportedError
 from convitro.lab.augment import stream
@@ -39,10 +42,37 @@ def starting_network(model: str | None, arm: Arm, regime: str, sets: Sets, recip
         network = normalised(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if regime == "calibrated":
-        first = order(len(sets.train), recipe.seed, epoch=0)[:PICTURES]
-        calibrate(network, next(sets.train.batches([first]))[0])
+        calibrate(network, first_pictures(sets, recipe))
     check_scores(network, sets.input_size, len(sets.classes))
     return network.train()
+
+
+def first_pictures(sets: Sets, recipe: Recipe) -> Float[Tensor, "N C H W"]:
+    """Those with which a training begins; they stand for the rest."""
+    first = order(len(sets.train), recipe.seed, epoch=0)[:PICTURES]
+    return next(sets.train.batches([first]))[0]
+
+
+@torch.no_grad()
+def scales(network: nn.Module, images: Float[Tensor, "N C H W"]) -> dict[str, float | None]:
+    """The deviation of each convolution's maps around their means, as a training step would see them.
+
+    Under "calibrated" it is 1 where a scale of the weights makes it so, which there may not be: the distances
+    of windows to a filter deviate however small the filter is.
+    """
+    found: dict[str, float | None] = {}
+    twin = copy.deepcopy(network).train()  # BatchNorm takes the numbers of the batch, and remembers them
+
+    def keep(name: str, maps: Tensor) -> None:
+        spread = float(maps.double().transpose(0, 1).flatten(1).var(1).mean().sqrt())
+        found.setdefault(name, float(f"{spread:.6g}") if math.isfinite(spread) else None)
+
+    for name, module in twin.named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda _, __, maps, name=name: keep(name, maps))
+    with torch.random.fork_rng(devices=[]):
+        twin(images)
+    return found
 
 
 def normalised(network: nn.Module) -> nn.Module:

@@ -7,6 +7,8 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,8 @@ class Store:
 
     def write(self, name: str, content: Any) -> None:
         """Another file of the comparison, whole or not at all."""
-        write_json(self.path / name, content, f".{self.owner}")
+        with _room_to_write():
+            write_json(self.path / name, content, f".{self.owner}")
 
     def key(self, cell: Cell) -> str:
         """The name of a training: a hash of all that decides its numbers."""
@@ -109,7 +112,8 @@ class Store:
         """Keep what came of a training, and let go of it."""
         content = {"schema": SCHEMA, "cell": cell.to_dict(), "by": self.owner, "outcome": outcome}
         text = json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
-        write_text(self._file(cell), text, f".{self.owner}")
+        with _room_to_write():
+            write_text(self._file(cell), text, f".{self.owner}")
         self._outcomes[cell] = outcome
         self.release(cell)
 
@@ -171,6 +175,20 @@ class Store:
             return sign.stat().st_mtime
         finally:
             sign.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_to_write() -> Iterator[None]:
+    """What is said of a file that cannot be written, in a comparison's words."""
+    try:
+        yield
+    except ExperimentError as error:
+        raise ExperimentError(
+            error.problem.replace("train: ", "compare: "),
+            expected=error.expected,
+            received=error.received,
+            hint="what is finished is kept; once there is room, the same command goes on",
+        ) from error
 
 
 def check_same(path: Path, settings: dict[str, Any]) -> None:

@@ -51,6 +51,7 @@ def test_a_final_training_has_everything_and_is_the_same_twice(stripes: Data) ->
     assert first["curves"]["validation_loss"][-1] == first["validation_loss"]
     assert first["filters"]["shape"] == [16, 1, 3, 3]
     assert len(first["filters"]["values"]) == 144
+    assert first["scales"]["conv2_2"] == pytest.approx(1.0, rel=0.03)
     assert {*first["measures"]} == {*first["random_measures"]}
     assert first["measures"] != first["random_measures"]
 

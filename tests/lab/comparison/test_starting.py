@@ -6,7 +6,13 @@ from torch import nn
 
 from convitro.errors import UnsupportedError
 from convitro.lab.comparison.arms import Arm
-from convitro.lab.comparison.starting import described, normalised, starting_network
+from convitro.lab.comparison.starting import (
+    described,
+    first_pictures,
+    normalised,
+    scales,
+    starting_network,
+)
 from convitro.lab.data import Sets, open_sets
 from convitro.lab.recipe import Recipe
 from tests.lab.conftest import Data, Plain
@@ -33,14 +39,33 @@ def test_the_same_seed_gives_every_arm_the_same_weights(sets: Sets, regime: str)
     assert not torch.equal(other["conv1_1.weight"], expected["conv1_1.weight"])
 
 
-@pytest.mark.parametrize("arm", ["sum", "mean", "max", "cosine"])
+@pytest.mark.parametrize("arm", ["sum", "mean", "max", "kervolution(degree=2)"])
 def test_calibrated_maps_have_unit_scale(sets: Sets, arm: str) -> None:
     network = starting_network(None, Arm.parse(arm), "calibrated", sets, RECIPE)
-    maps: list[torch.Tensor] = []
-    network.get_submodule("conv2_2").register_forward_hook(lambda _, __, output: maps.append(output))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    found = scales(network, first_pictures(sets, RECIPE))
+    assert found == pytest.approx(dict.fromkeys(("conv1_1", "conv1_2", "conv2_1", "conv2_2"), 1.0), rel=0.03)
+    torch.testing.assert_close(dict(network.state_dict()), before, rtol=0, atol=0)
+    assert network.training
+
+
+def test_where_no_scale_of_the_weights_makes_it_one_the_scales_say_so(sets: Sets) -> None:
+    network = starting_network(None, Arm.parse("cosine"), "calibrated", sets, RECIPE)
+    first = scales(network, first_pictures(sets, RECIPE))["conv1_1"]
+    assert first is not None
+    assert first < 0.5
+
+
+def test_scales_by_hand(sets: Sets) -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1))
+    images = first_pictures(sets, RECIPE)
     with torch.no_grad():
-        network(next(sets.train.batches([torch.arange(len(sets.train))]))[0])
-    assert 0.8 < float(maps[0].var((0, 2, 3)).mean().sqrt()) < 1.25
+        network[0].weight.copy_(torch.tensor([3.0, 4.0])[:, None, None, None])
+        network[2].weight.copy_(torch.tensor([1.0, 1.0])[None, :, None, None])
+    found = scales(network, images)
+    assert found["0"] == pytest.approx(float(images.std()) * 12.5**0.5, rel=1e-4)
+    assert found["2"] == pytest.approx(2.0, rel=1e-3)  # twice the same map of unit scale
+    assert float(network[1].running_mean.abs().max()) == 0
 
 
 def test_a_norm_behind_each_convolution(sets: Sets) -> None:
