@@ -108,15 +108,19 @@ def grid_html(grid: Grid) -> str:
     head = (f'<tr class="groups"><td></td>{spans}</tr>' if spans else "") + f"<tr>{names}</tr>"
     head = "" if grid.facts else f"<thead>{head}</thead>"
     kind = ' class="facts"' if grid.facts else ' class="stacked"' if grid.stacked else ""
-    rows = "".join(
-        f'<tr><th scope="row">{breakable(row[0].text)}{small(row[0])}</th>{"".join(map(item_html, row[1:]))}</tr>'
-        for row in grid.rows
-    )
+    rows = "".join(map(row_html, grid.rows))
     caption = text(grid.caption)
     return (
         f'<div class="scrolled" tabindex="0" role="region" aria-label="{caption}">'
         f"<table{kind}><caption>{caption}</caption>{head}<tbody>{rows}</tbody></table></div>"
     )
+
+
+def row_html(row: Sequence[Item]) -> str:
+    """A name and its numbers."""
+    first, *others = row
+    numbers = "".join(map(item_html, others))
+    return f'<tr><th scope="row">{breakable(first.text)}{small(first)}</th>{numbers}</tr>'
 
 
 def item_html(item: Item) -> str:

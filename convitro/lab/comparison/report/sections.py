@@ -108,7 +108,7 @@ def conclusion_parts(comparison: Comparison) -> Iterator[Part]:
     said = {statement.about: statement.sentences for statement in comparison.conclusions}
     yield Part("In short", (Words("Nothing but what follows from the intervals below."),))
     for about, sentences in said.items():
-        title = {"scale": "Scale or aggregation?", "caveats": "What this does not say"}.get(about, about)
+        title = {"scale": "How much of it is scale", "caveats": "What this does not say"}.get(about, about)
         yield Part(f"{title[0].upper()}{title[1:]}", (Bullets(sentences),), under=True)
 
 
