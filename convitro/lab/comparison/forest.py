@@ -95,12 +95,13 @@ class Forest(Chart):
         """A logarithmic axis beyond one point where something lies far away."""
         ends = [100 * end for row in self.rows for end in (*row.values, row.low, row.high) if end is not None]
         low, high = min(ends, default=0.0), max(ends, default=0.0)
-        if max(-low, high) > WIDE:
+        if max(-low, high) > WIDE:  # else small differences could not be seen
             ax.set_xscale("symlog", linthresh=1, linscale=1)
-            marks = [mark for mark in (*(-tick for tick in TICKS), 0, *TICKS) if low <= mark <= max(high, 0)]
+            left, right = min(low * 1.25, -1.2), max(high * 1.25, 1.2)
+            marks = [mark for mark in (*(-tick for tick in TICKS), 0, *TICKS) if left <= mark <= right]
             ax.set_xticks(marks, [f"{mark:+d}" if mark else "0" for mark in marks])
             ax.set_xticks([], minor=True)
-            ax.set_xlim(low * 1.25 if low < 0 else -0.5, max(high * 1.25, 0.5))
+            ax.set_xlim(left, right)
 
     def _draw_row(self, ax: Axes, place: int, row: ForestRow) -> None:
         places = [place + 0.27] * len(row.values)

@@ -235,8 +235,9 @@ class Comparison:
             for each in ordered
             if each.values
         )
-        title = f"{regime}: test accuracy minus that of {self.reference}, in points"
-        return Forest(title, rows, notes=(f"{CONFIDENCE:.0%} for all arms together; dots are seeds",))
+        title = f"{regime}: test accuracy minus that of {self.reference}"
+        words = f"points; lines hold together with {CONFIDENCE:.0%}, dots are seeds"
+        return Forest(title, rows, x_label=words)
 
     def plot(self, regime: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the differences of a regime with their intervals.

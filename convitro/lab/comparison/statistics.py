@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from convitro.errors import ArgumentError, LoadError
 
@@ -243,7 +244,11 @@ def holm(p_values: Sequence[float], family: int | None = None) -> list[float]:
 def wilcoxon(values: Sequence[float]) -> float:
     """Two-sided p of Wilcoxon's signed-rank test; values of 0 are left out, 1 where nothing else is there.
 
-    With n values that are not 0 it is never below 2 / 2^n: fewer than six can never convince.
+    Exact, ties included: all signs are equally likely, and every sum of ranks is counted. With n values that
+    are not 0 it is never below 2 / 2^n, so fewer than six can never convince. (SciPy counts the same where
+    there are ties, a thousand times slower, and in older versions approximates.)
+
+    Source: Wilcoxon 1945; the count by adding one rank after the other, as Mann & Whitney 1947.
 
     Example:
         >>> wilcoxon([0.01, 0.02, 0.03, 0.04, 0.05, 0.06])
@@ -252,9 +257,12 @@ def wilcoxon(values: Sequence[float]) -> float:
     moved = [round(value, 12) for value in values if abs(value) > ROUNDING]  # ties but for rounding are ties
     if not moved:
         return 1.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # older versions say that ties make it approximate
-        return float(scipy_stats().wilcoxon(moved).pvalue)
+    ranks = [round(2 * rank) for rank in scipy_stats().rankdata([abs(value) for value in moved])]
+    chances = np.ones(1)  # of each sum of the doubled ranks with a positive sign
+    for rank in ranks:
+        chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
+    found = sum(rank for rank, value in zip(ranks, moved, strict=True) if value > 0)
+    return min(1.0, 2 * float(min(chances[: found + 1].sum(), chances[found:].sum())))
 
 
 def scipy_stats() -> Any:

@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import product
 
 import pytest
 from scipy import stats
@@ -104,7 +105,19 @@ def test_wilcoxon_leaves_zeros_out_and_knows_ties() -> None:
     assert wilcoxon([0.0, 0.0, 0.0]) == 1.0
     assert wilcoxon([0.0, *(0.01 * index for index in range(1, 7))]) == pytest.approx(2 / 2**6)
     assert wilcoxon([0.1 + 0.2 - 0.3, 0.01, -0.01]) == 1.0
-    assert wilcoxon(values := drawn(12, 0.003)) == pytest.approx(stats.wilcoxon(values).pvalue)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.005, -0.01])
+def test_wilcoxon_is_scipy_s(mean: float) -> None:
+    """Without ties its exact method; with ties, counted by all 2^n signs."""
+    values = drawn(12, mean)
+    assert wilcoxon(values) == pytest.approx(stats.wilcoxon(values, method="exact").pvalue)
+    tied = [value for value in (round(value, 2) for value in values) if value]
+    ranks, signs = stats.rankdata([abs(value) for value in tied]), list(product((0, 1), repeat=len(tied)))
+    sums = [sum(rank for rank, sign in zip(ranks, chosen, strict=True) if sign) for chosen in signs]
+    found = sum(rank for rank, value in zip(ranks, tied, strict=True) if value > 0)
+    tails = sum(each <= found for each in sums), sum(each >= found for each in sums)
+    assert wilcoxon(tied) == pytest.approx(min(1, 2 * min(tails) / len(sums)))
 
 
 def test_pairs_are_the_common_seeds() -> None:

@@ -9,9 +9,10 @@ from convitro.plots import Display
 
 @dataclass(frozen=True)
 class Words:
-    """A paragraph."""
+    """A paragraph; `lead` stands before it, in bold."""
 
     text: str
+    lead: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Item:
     heat: float = 0.0
 
 
+NOTHING = Item("\u2013")
+"""A place without a number: a dash."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """A table: the first column names the rows, the others hold numbers.
@@ -51,11 +56,20 @@ class Grid:
         caption: what it shows.
         columns: their names, that of the first one among them.
         rows: as many items each.
+        groups: words above several columns, each with how many; the first column has none.
+        stacked: what stands below an item gets a line of its own.
     """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Item, ...], ...]
+    groups: tuple[tuple[str, int], ...] = ()
+    stacked: bool = False
+
+    @property
+    def facts(self) -> bool:
+        """Names and what belongs to them, no numbers: columns without a name."""
+        return not any(self.columns)
 
 
 @dataclass(frozen=True)

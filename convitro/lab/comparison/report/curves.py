@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ACROSS, PANEL = 4, (1.85, 1.3)
-LEFT, RIGHT, TOP, BOTTOM, BETWEEN, ABOVE = 0.5, 0.1, 0.34, 0.42, 0.16, 0.26
+LEFT, RIGHT, TOP, BOTTOM, BETWEEN, ABOVE = 0.42, 0.1, 0.24, 0.36, 0.16, 0.28
 EDGE = "#c9cdd2"
 
 Lines = NDArray[np.float64]
@@ -34,8 +34,8 @@ class CurvePanels(Display):
         reference: the arm that is drawn, dashed, in every panel.
 
     Example:
-        >>> panels = CurvePanels("loss", {"sum": np.array([[2.0, 1.0]]), "max": np.array([[2.0, 1.5]])}, "sum")
-        >>> print(panels)
+        >>> arms = {"sum": np.array([[2.0, 1.0]]), "max": np.array([[2.0, 1.5]])}
+        >>> print(CurvePanels("loss", arms, "sum"))
         loss: sum ends at 1, max ends at 1.5.
     """
 
@@ -97,7 +97,7 @@ class CurvePanels(Display):
                 panel.tick_params(labelbottom=False)
 
     def _draw_panel(self, panel: Axes, name: str) -> None:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+        from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
         reference, lines = self.arms.get(self.reference), self.arms[name]
         panel.set_yscale("log")
@@ -113,6 +113,7 @@ class CurvePanels(Display):
         shown = name if len(name) <= 28 else name[:27] + "…"
         panel.set_title(shown, fontsize=8, loc="left", pad=3, color=INK, parse_math=False)
         panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=9))
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.grid(axis="y", color=EDGE, linewidth=0.5, alpha=0.7)

@@ -1,13 +1,15 @@
-"""What was measured inside the networks, as parts of a report: gradients, cancellation, filters, noise, cost."""
+"""What was measured inside the networks, as parts of a report: gradients, filters, noise, cost."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from convitro.lab.comparison.report.blocks import Block, Grid, Item, Part, Picture, Words
+from convitro.lab.comparison.report.blocks import NOTHING, Block, Grid, Item, Part, Picture, Words
 from convitro.lab.comparison.report.measured import (
     accuracy_at,
     layer_medians,
@@ -22,25 +24,57 @@ from convitro.plots import Block as SheetBlock
 from convitro.plots import Scale, Sheet, Tile
 
 FILTERS_SHOWN = 24
-NOISES = {"gaussian": "Gaussian {:g}", "impulse": "impulse {:.0%}"}
+NOISES = {"gaussian": "{:g}", "impulse": "{:.0%}"}
+NOW_AND_BEFORE = "After the training; small: before the first step"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of each layer that a report shows.
+
+    Attributes:
+        title, text: what it is.
+        take: from a layer's measures to the number.
+        heat: how coloured it is beside the reference's in the same layer.
+    """
+
+    title: str
+    text: str
+    take: Callable[[Any], Any]
+    heat: Callable[[float, float], float]
+
+
+def orders_apart(value: float, reference: float) -> float:
+    """Orange for smaller, blue for larger; full at a factor of 100."""
+    return math.log10(value / reference) / 2 if value > 0 and reference > 0 else 0.0
+
+
+def share_above(value: float, reference: float) -> float:
+    """Orange for a larger share, blue for a smaller one."""
+    return 1.5 * (reference - value)
+
+
 MEASURED = (
-    (
-        "Gradient of the weights, relative",
-        "Norm of the gradient over norm of the weights, after training; small: before the first step. Layers "
-        "whose numbers differ by orders of magnitude learn at different speeds.",
+    Measure(
+        "Gradient of the weights",
+        "Norm of the gradient over norm of the weights. Layers whose numbers differ by orders of magnitude "
+        "learn at different speeds. Orange: smaller than the reference's in the same layer, blue: larger.",
         relative_gradient,
+        orders_apart,
     ),
-    (
+    Measure(
         "Weights without any gradient",
-        "Share of the weights whose gradient is exactly 0 on these pictures, after training; small: before "
-        "the first step. A weight that never wins a maximum learns nothing.",
+        "Share of the weights whose gradient is exactly 0 on these pictures: a weight whose map never wins a "
+        "maximum learns nothing. Orange: more of them than in the reference, blue: fewer.",
         lambda layer: layer["zero_weight_gradients"],
+        share_above,
     ),
-    (
+    Measure(
         "Maps without any gradient",
-        "Share of the values of the maps whose gradient is exactly 0: what ReLU and pooling let nothing "
-        "through to; small: before the first step.",
+        "Share of the values of the maps whose gradient is exactly 0: those that ReLU or pooling let nothing "
+        "through to. Colours as before.",
         lambda layer: layer["zero_map_gradients"],
+        share_above,
     ),
 )
 
@@ -54,22 +88,26 @@ def inside_parts(comparison: Comparison) -> Iterator[Part]:
         "training, and, small, as they were before the first step."
     )
     yield Part("Inside the networks", (Words(words),))
-    for title, text, take in MEASURED:
-        grids = [layer_grid(comparison, regime, take) for regime in comparison.regimes]
-        yield Part(title, (Words(text), *grids), under=True)
+    for measure in MEASURED:
+        yield Part(measure.title, (Words(measure.text), layer_grid(comparison, measure)), under=True)
     yield from cancellation_parts(comparison)
     yield from filter_parts(comparison)
 
 
-def layer_grid(comparison: Comparison, regime: str, take: Callable[[Any], Any]) -> Grid:
-    """Arms by layers."""
-    rows = []
-    for arm in comparison.arms:
-        after = layer_medians(comparison, arm, regime, take)
-        before = layer_medians(comparison, arm, regime, take, before=True)
-        items = [Item(short(new), short(old)) for new, old in zip(after, before, strict=True)]
-        rows.append((Item(arm), *items))
-    return Grid(regime, ("arm", *layers_of(comparison)), tuple(rows))
+def layer_grid(comparison: Comparison, measure: Measure) -> Grid:
+    """Arms by the layers of every regime."""
+    layers, rows = layers_of(comparison), {arm: [Item(arm)] for arm in comparison.arms}
+    for regime in comparison.regimes:
+        reference = layer_medians(comparison, comparison.reference, regime, measure.take)
+        for arm, items in rows.items():
+            after = layer_medians(comparison, arm, regime, measure.take)
+            before = layer_medians(comparison, arm, regime, measure.take, before=True)
+            for new, old, own in zip(after, before, reference, strict=True):
+                heat = 0.0 if new is None or own is None else measure.heat(new, own)
+                items.append(Item(short(new), short(old), heat))
+    groups = tuple((regime, len(layers)) for regime in comparison.regimes)
+    columns = ("arm", *layers * len(comparison.regimes))
+    return Grid(NOW_AND_BEFORE, columns, tuple(map(tuple, rows.values())), groups, stacked=True)
 
 
 def cancellation_parts(comparison: Comparison) -> Iterator[Part]:
@@ -95,7 +133,7 @@ def cancellation_parts(comparison: Comparison) -> Iterator[Part]:
             "agree, 1 where nothing is left. Only sums and means have it. Small: what random weights would "
             "lose on the same input. Orange: more than that."
         )
-        grid = Grid("Cancellation", ("arm", *layers_of(comparison)), tuple(rows))
+        grid = Grid("After the training; small: random weights", ("arm", *layers_of(comparison)), tuple(rows))
         yield Part("Cancellation", (Words(text), grid), under=True)
 
 
@@ -145,30 +183,38 @@ def robustness_parts(comparison: Comparison) -> Iterator[Part]:
         "channels and layers. Coloured by the difference to the reference in that column."
     )
     yield Part("Robustness", (Words(text),))
-    takes: dict[str, Callable[[Any], Any]] = {"clean": lambda found: found["accuracy"]["clean"]}
-    takes |= {NOISES[kind].format(level): accuracy_at(kind, index) for kind, level, index in levels}
-    takes["one channel less"] = lambda found: found["accuracy"]["dropped"]
+    takes: list[tuple[str, Callable[[Any], Any]]] = [("clean", lambda found: found["accuracy"]["clean"])]
+    takes += [(NOISES[kind].format(level), accuracy_at(kind, index)) for kind, level, index in levels]
+    takes.append(("one less", lambda found: found["accuracy"]["dropped"]))
+    kinds = [kind for kind, _, _ in levels]
+    groups = (
+        ("", 1),
+        *((f"{kind} noise", kinds.count(kind)) for kind in dict.fromkeys(kinds)),
+        ("channels", 1),
+    )
     for regime in comparison.regimes:
         grid = robustness_grid(comparison, regime, takes)
-        yield Part(f"Robustness: {regime}", (grid,), under=True)
+        yield Part(f"Robustness: {regime}", (replace(grid, groups=groups),), under=True)
 
 
-def robustness_grid(comparison: Comparison, regime: str, takes: dict[str, Callable[[Any], Any]]) -> Grid:
+def robustness_grid(
+    comparison: Comparison, regime: str, takes: list[tuple[str, Callable[[Any], Any]]]
+) -> Grid:
     """Arms by noises."""
-    base = [network_median(comparison, comparison.reference, regime, take) for take in takes.values()]
+    base = [network_median(comparison, comparison.reference, regime, take) for _, take in takes]
     rows = []
     for arm in comparison.arms:
-        values = [network_median(comparison, arm, regime, take) for take in takes.values()]
-        items = [
-            Item("–")
-            if value is None
-            else Item(
-                f"{100 * value:.1f}", heat=0.0 if own is None else max(-1.0, min(1.0, 4 * (value - own)))
-            )
-            for value, own in zip(values, base, strict=True)
-        ]
-        rows.append((Item(arm), *items))
-    return Grid(f"{regime}: accuracy in %", ("arm", *takes), tuple(rows))
+        values = [network_median(comparison, arm, regime, take) for _, take in takes]
+        rows.append((Item(arm), *map(robust_item, values, base)))
+    return Grid("Accuracy in %", ("arm", *(name for name, _ in takes)), tuple(rows))
+
+
+def robust_item(value: float | None, reference: float | None) -> Item:
+    """An accuracy, coloured by how far it is from the reference's."""
+    if value is None:
+        return NOTHING
+    heat = 0.0 if reference is None else max(-1.0, min(1.0, 4 * (value - reference)))
+    return Item(f"{100 * value:.1f}", heat=heat)
 
 
 def cost_part(comparison: Comparison) -> Part:
@@ -179,19 +225,19 @@ def cost_part(comparison: Comparison) -> Part:
         for regime in comparison.regimes:
             step, base = (step_ms(comparison, name, regime) for name in (arm, comparison.reference))
             ratio = f"{step / base:.2f}x" if step is not None and base else ""
-            items.append(Item("–" if step is None else f"{step:.2f}", ratio))
+            items.append(NOTHING if step is None else Item(f"{step:.2f}", ratio))
         peaks = [
             cell.get("peak_memory_bytes")
             for regime in comparison.regimes
             for cell in comparison.cells(arm, regime)
         ]
         peak = max((value for value in peaks if value is not None), default=None)
-        items.append(Item("–" if peak is None else f"{peak / 1e6:,.0f}"))
+        items.append(NOTHING if peak is None else Item(f"{peak / 1e6:,.0f}"))
         rows.append(tuple(items))
     text = (
-        "Milliseconds of a training step on one thread, median over epochs and seeds, and small how many times "
-        "the reference's; the most memory that the process held, in MB. Trainings that ran beside others "
-        "disturb each other: an indication, not a benchmark."
+        "Milliseconds of a training step on one thread, median over epochs and seeds, and, small, how many "
+        "times the reference's; the most memory that the process held, in MB. Trainings that ran beside "
+        "others disturb each other: an indication, not a benchmark."
     )
     columns = ("arm", *(f"{regime}, ms" for regime in comparison.regimes), "memory, MB")
     return Part("Time and memory", (Words(text), Grid("Cost of an arm", columns, tuple(rows))))
@@ -205,5 +251,5 @@ def step_ms(comparison: Comparison, arm: str, regime: str) -> float | None:
 def short(value: float | None) -> str:
     """Two digits that matter."""
     if value is None:
-        return "–"
+        return NOTHING.text
     return f"{value:.2g}" if value < 0.01 and value != 0 else f"{value:.2f}"

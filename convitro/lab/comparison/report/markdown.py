@@ -20,7 +20,7 @@ def markdown(title: str, lead: str, parts: Sequence[Part]) -> str:
 def block_text(block: Block) -> str:
     """One block."""
     if isinstance(block, Words):
-        return plain(block.text)
+        return (f"**{plain(block.lead)}** " if block.lead else "") + plain(block.text)
     if isinstance(block, Bullets):
         return "\n".join(f"- {plain(sentence)}" for sentence in block.sentences)
     if isinstance(block, Code):
@@ -32,8 +32,11 @@ def block_text(block: Block) -> str:
 
 def grid_text(grid: Grid) -> str:
     """A table; numbers to the right."""
-    head = "| " + " | ".join(map(plain, grid.columns)) + " |"
-    rule = "|---|" + "--:|" * (len(grid.columns) - 1)
+    above = [""] + [name for name, count in grid.groups for _ in range(count)]
+    above += [""] * (len(grid.columns) - len(above))
+    names = [f"{group} {name}".strip() for group, name in zip(above, grid.columns, strict=True)]
+    head = "| " + " | ".join(map(plain, names)) + " |"
+    rule = "|---|" + ("---|" if grid.facts else "--:|") * (len(grid.columns) - 1)
     rows = ["| " + " | ".join(map(item_text, row)) + " |" for row in grid.rows]
     return "\n".join([f"{plain(grid.caption)}:", "", head, rule, *rows])
 

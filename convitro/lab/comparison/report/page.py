@@ -30,7 +30,7 @@ def page(title: str, lead: str, parts: Sequence[Part]) -> str:
     links = "".join(
         f'<li><a href="#{part.anchor}">{text(part.title)}</a></li>' for part in parts if not part.under
     )
-    body = "\n".join(map(section, parts))
+    body = "\n".join(map(section, families(parts)))
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -60,18 +60,36 @@ def by_preference(tokens: str) -> str:
     return f"{light}@media screen and (prefers-color-scheme: dark) {{\n:root {{{dark}}}\n"
 
 
-def section(part: Part) -> str:
-    """A part with its heading."""
-    level = 3 if part.under else 2
-    blocks = "\n".join(map(block_html, part.blocks))
-    kind = ' class="under"' if part.under else ""
-    return f'<section id="{part.anchor}"{kind}><h{level}>{text(part.title)}</h{level}>\n{blocks}\n</section>'
+def families(parts: Sequence[Part]) -> list[list[Part]]:
+    """Each part with those that stand under it."""
+    found: list[list[Part]] = []
+    for part in parts:
+        if part.under and found:
+            found[-1].append(part)
+        else:
+            found.append([part])
+    return found
+
+
+def section(family: Sequence[Part]) -> str:
+    """A part with its heading, and those under it."""
+    first, *others = family
+    blocks = "\n".join(map(block_html, first.blocks))
+    below = "".join(
+        f'<section id="{part.anchor}"><h3>{text(part.title)}</h3>\n'
+        + "\n".join(map(block_html, part.blocks))
+        + "</section>\n"
+        for part in others
+    )
+    below = f'<div class="under">\n{below}</div>' if below else ""
+    return f'<section id="{first.anchor}"><h2>{text(first.title)}</h2>\n{blocks}\n{below}</section>'
 
 
 def block_html(block: Block) -> str:
     """One block."""
     if isinstance(block, Words):
-        return f"<p>{text(block.text)}</p>"
+        lead = f"<strong>{text(block.lead)}</strong> " if block.lead else ""
+        return f"<p>{lead}{text(block.text)}</p>"
     if isinstance(block, Bullets):
         return f"<ul>{''.join(f'<li>{text(sentence)}</li>' for sentence in block.sentences)}</ul>"
     if isinstance(block, Code):
@@ -83,16 +101,26 @@ def block_html(block: Block) -> str:
 
 def grid_html(grid: Grid) -> str:
     """A table that scrolls on its own where it is wider than the page."""
-    head = "".join(f'<th scope="col">{text(name)}</th>' for name in grid.columns)
-    rows = "".join(
-        f'<tr><th scope="row">{text(row[0].text)}{small(row[0])}</th>{"".join(map(item_html, row[1:]))}</tr>'
-        for row in grid.rows
+    names = "".join(f'<th scope="col">{text(name)}</th>' for name in grid.columns)
+    spans = "".join(
+        f'<th scope="colgroup" colspan="{count}">{text(name)}</th>' for name, count in grid.groups
     )
+    head = (f'<tr class="groups"><td></td>{spans}</tr>' if spans else "") + f"<tr>{names}</tr>"
+    head = "" if grid.facts else f"<thead>{head}</thead>"
+    kind = ' class="facts"' if grid.facts else ' class="stacked"' if grid.stacked else ""
+    rows = "".join(map(row_html, grid.rows))
     caption = text(grid.caption)
     return (
         f'<div class="scrolled" tabindex="0" role="region" aria-label="{caption}">'
-        f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<table{kind}><caption>{caption}</caption>{head}<tbody>{rows}</tbody></table></div>"
     )
+
+
+def row_html(row: Sequence[Item]) -> str:
+    """A name and its numbers."""
+    first, *others = row
+    numbers = "".join(map(item_html, others))
+    return f'<tr><th scope="row">{breakable(first.text)}{small(first)}</th>{numbers}</tr>'
 
 
 def item_html(item: Item) -> str:
@@ -114,7 +142,12 @@ def picture_html(picture: Picture) -> str:
     display = picture.display
     drawn = display.html() if isinstance(display, Sheet) else inline_svg(display)
     caption = f"<figcaption>{text(picture.caption)}</figcaption>" if picture.caption else ""
-    return f"<figure>{drawn}{caption}</figure>"
+    return f'<figure><div class="scrolled" tabindex="0">{drawn}</div>{caption}</figure>'
+
+
+def breakable(name: str) -> str:
+    """A long name, which may go on in another line after a comma or bracket."""
+    return re.sub(r"([,(:])", r"\1<wbr>", text(name))
 
 
 def text(words: str) -> str:

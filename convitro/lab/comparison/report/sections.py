@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from convitro.lab.comparison.conclusions import counted, listed, scale_effects, signed
-from convitro.lab.comparison.report.blocks import Block, Bullets, Code, Grid, Item, Part, Picture, Words
+from convitro.lab.comparison.conclusions import listed, scale_effects, signed
+from convitro.lab.comparison.report.blocks import (
+    NOTHING,
+    Block,
+    Bullets,
+    Code,
+    Grid,
+    Item,
+    Part,
+    Picture,
+    Words,
+)
 from convitro.lab.comparison.report.curves import CurvePanels, curves
 from convitro.lab.comparison.report.inside import cost_part, inside_parts, robustness_parts
 from convitro.lab.comparison.result import Comparison, interval, p_text
-from convitro.lab.comparison.statistics import Standing
+from convitro.lab.comparison.statistics import Difference, Standing
 from convitro.lab.recipe import Recipe
 
 ABOUT = {
@@ -19,14 +30,14 @@ ABOUT = {
     "calibrated": "The first weights of each layer are scaled once, so that its maps deviate by 1 from 0.",
     "batchnorm": "A BatchNorm stands behind each convolution, so that the scale of its maps cannot matter.",
 }
-HEAT_POINTS = 0.10
+HEAT_POINTS = 0.1
 """Of accuracy: a difference that has the strongest colour."""
 READING = (
     "Each arm is compared with {reference}, seed by seed: the same seed means the same first weights, "
     "held-out pictures and order. The intervals are Student's with Bonferroni's correction: all of a regime "
-    "hold together with at least 95 %. p is that of the paired t-test after Holm's correction; the signed-rank "
-    "test is a check of its own, uncorrected. Worst is the seed with the lowest accuracy. An edge (*) means "
-    "that the best learning rate was the last one of its grid."
+    "hold together with at least 95 %. p (Holm) is that of the paired t-test after Holm's correction; "
+    "p (ranks) that of the signed-rank test, a check of its own, uncorrected. Worst is the seed with the "
+    "lowest accuracy. A star at the learning rate means that the best one was the last of its grid."
 )
 
 
@@ -77,11 +88,11 @@ def asked_part(comparison: Comparison) -> Part:
 def null_words(comparison: Comparison) -> Words:
     """What the null test said."""
     null = comparison.content.get("null_test") or {}
-    verdict = {True: "Null test passed.", False: "Null test FAILED.", None: "No null test was possible."}
+    verdict = {True: "Null test passed.", False: "Null test failed!", None: "No null test was possible."}
     if not null:
-        return Words("No null test has been run yet.")
+        return Words("It is run before the first training.", "The null test is still to come.")
     layers = f" Layers: {', '.join(null['layers'])}." if null.get("layers") else ""
-    return Words(f"{verdict[null.get('passed')]} {null.get('text', '')}{layers}")
+    return Words(f"{null.get('text', '')}{layers}", verdict[null.get("passed")])
 
 
 def recipe_words(recipe: dict[str, Any]) -> str:
@@ -97,7 +108,7 @@ def conclusion_parts(comparison: Comparison) -> Iterator[Part]:
     said = {statement.about: statement.sentences for statement in comparison.conclusions}
     yield Part("In short", (Words("Nothing but what follows from the intervals below."),))
     for about, sentences in said.items():
-        title = {"scale": "Scale or aggregation?", "caveats": "What this does not say"}.get(about, about)
+        title = {"scale": "How much of it is scale", "caveats": "What this does not say"}.get(about, about)
         yield Part(f"{title[0].upper()}{title[1:]}", (Bullets(sentences),), under=True)
 
 
@@ -109,11 +120,11 @@ def overview_grid(comparison: Comparison) -> Grid:
         for regime in comparison.regimes:
             standing, found = comparison.statistics[regime].standing(arm), comparison.difference(arm, regime)
             if not standing.accuracies:
-                items.append(Item("–"))
+                items.append(NOTHING)
             elif found is None or not found.values:
                 items.append(Item(percent(standing.mean), "reference" if found is None else ""))
             else:
-                heat = max(-1.0, min(1.0, found.mean / HEAT_POINTS)) if found.certain else 0.0
+                heat = heat_of(found)
                 items.append(Item(percent(standing.mean), signed(found.mean), heat))
         rows.append(tuple(items))
     caption = (
@@ -130,6 +141,8 @@ def regime_parts(comparison: Comparison) -> Iterator[Part]:
         blocks: list[Block] = [Words(ABOUT[regime])] if regime in ABOUT else []
         blocks.append(Picture(comparison.forest(regime)))
         blocks.append(regime_grid(comparison, regime))
+        if failures := failure_words(comparison, regime):
+            blocks.append(Words(failures, "Failed trainings."))
         blocks.append(Picture(panels(comparison, regime), "Dashed: the reference. Band: all seeds."))
         yield Part(f"Test accuracy: {regime}", tuple(blocks), under=True)
 
@@ -152,16 +165,15 @@ def regime_row(comparison: Comparison, regime: str, standing: Standing) -> tuple
     )
     if standing.worst is None:
         return (first, *[Item("")] * 7, rate)
-    failed = Item(str(len(standing.failed)), why(comparison, arm, regime))
+    failed = Item(str(len(standing.failed)))
     worst = Item(percent(standing.worst[1]), f"seed {standing.worst[0]}")
     found = comparison.difference(arm, regime)
     if found is None or not found.values:
         return (first, Item(percent(standing.mean)), *[Item("")] * 4, worst, failed, rate)
-    heat = max(-1.0, min(1.0, found.mean / HEAT_POINTS)) if found.certain else 0.0
     return (
         first,
         Item(percent(standing.mean)),
-        Item(signed(found.mean), heat=heat),
+        Item(signed(found.mean), heat=heat_of(found)),
         Item(interval(found)),
         Item(p_text(found.holm)),
         Item(p_text(found.wilcoxon)),
@@ -171,13 +183,23 @@ def regime_row(comparison: Comparison, regime: str, standing: Standing) -> tuple
     )
 
 
-def why(comparison: Comparison, arm: str, regime: str) -> str:
-    """How trainings failed: the words of the first one, and with which seeds."""
-    failed = [cell for cell in comparison.cells(arm, regime) if cell.get("failed")]
-    if not failed:
-        return ""
-    seeds = ", ".join(str(cell["seed"]) for cell in failed)
-    return f"{counted(len(failed), 'seed')} ({seeds}): {failed[0].get('why', '')}"
+def failure_words(comparison: Comparison, regime: str) -> str:
+    """Who failed, with which seed and how."""
+    return " ".join(
+        f"{cell['arm']}, seed {cell['seed']}: {cell.get('why') or cell.get('ended', 'failed')}."
+        for arm in comparison.arms
+        for cell in comparison.cells(arm, regime)
+        if cell.get("failed")
+    )
+
+
+def heat_of(found: Difference) -> float:
+    """How coloured a difference is: not at all where the interval holds 0, and soon where it does not."""
+    return (
+        math.copysign(min(1.0, math.sqrt(abs(found.mean) / HEAT_POINTS)), found.mean)
+        if found.certain
+        else 0.0
+    )
 
 
 def panels(comparison: Comparison, regime: str) -> CurvePanels:
@@ -202,9 +224,7 @@ def scale_parts(comparison: Comparison) -> Iterator[Part]:
     rows = tuple(
         (
             Item(each.arm),
-            Item(
-                signed(each.mean), heat=max(-1.0, min(1.0, each.mean / HEAT_POINTS)) if each.certain else 0.0
-            ),
+            Item(signed(each.mean), heat=heat_of(each)),
             Item(interval(each)),
             Item(p_text(each.holm)),
         )
