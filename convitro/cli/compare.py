@@ -119,7 +119,7 @@ def compare(
       convitro compare --plan
       convitro compare --aggregations sum,mean,max,adder -o results/
       convitro compare --aggregations add:max:sum --regimes batchnorm -o results/
-      convitro compare my_networks:small_net --data cifar10/ --epochs 30 -o results/
+      convitro compare my_networks:small_net --data cifar10/ -o results/
     """
     given = locals()
     with progress("Opening the network and the data ..."):

@@ -50,7 +50,7 @@ class Design:
         ArgumentError: a value is not among what it may be.
 
     Example:
-        >>> Design("mean,max", seeds=3).arms, Design("max", seeds=3).seeds
+        >>> Design.of(arms="mean,max").arms, Design.of(arms="max", seeds=3).seeds
         (('sum', 'mean', 'max'), (0, 1, 2))
     """
 

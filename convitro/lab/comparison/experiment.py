@@ -186,7 +186,7 @@ def compare(
         ExperimentError: the folder holds another comparison or cannot be written, the null test failed, or a
             training came upon an error; diverging is none, but a result.
 
-    Source: own; the matched scale of the null test, and why there are regimes: docs/compare.md.
+    Source: own.
 
     Example:
         >>> import torch

@@ -67,7 +67,7 @@ def search(design: Design, arm: str, regime: str, outcome: Callable[[Cell], Outc
         outcome: what came of a training; None while it is not done.
 
     Example:
-        >>> design = Design("max", learning_rates=(0.1, 1.0), extensions=1, search_seeds=(1000,))
+        >>> design = Design.of(arms="max", learning_rates=(0.1, 1.0), extensions=1, search_seeds=1)
         >>> found = search(design, "max", "drop-in", lambda cell: {"validation_loss": cell.learning_rate})
         >>> found.chosen, found.at_edge, len(found.cells)
         (0.01, True, 3)

@@ -1,5 +1,7 @@
 """The null test passes where it must, and catches an engine that is not what it says."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -12,7 +14,7 @@ from convitro.lab.comparison.cell import Bench
 from tests.lab.conftest import Data
 
 
-def bench(stripes: Data, model: str | None = None, **changes: object) -> Bench:
+def bench(stripes: Data, model: str | None = None, **changes: Any) -> Bench:
     return Bench(Design.of(arms="max", batch_size=16, model=model, **changes), stripes)
 
 
@@ -38,7 +40,7 @@ def test_the_mean_with_everything_adapted_is_the_sum_bit_for_bit(stripes: Data) 
 @pytest.mark.parametrize(
     "changes", [{"optimizer": "adamw"}, {"momentum": 0.0}, {"nesterov": True, "warmup": 3.0}]
 )
-def test_whatever_the_recipe(stripes: Data, changes: dict[str, object]) -> None:
+def test_whatever_the_recipe(stripes: Data, changes: dict[str, Any]) -> None:
     assert null.null_test(bench(stripes, **changes))["passed"] is True
 
 

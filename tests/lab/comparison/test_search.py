@@ -11,7 +11,7 @@ import pytest
 from convitro.lab.comparison.design import Design
 from convitro.lab.comparison.search import Cell, finals, search
 
-DESIGN = Design("max", learning_rates=(0.01, 0.1, 1.0), extensions=2, search_seeds=(107, 108))
+DESIGN = Design.of(arms="max", learning_rates=(0.01, 0.1, 1.0), extensions=2, search_seeds=(107, 108))
 
 
 def found(loss: Callable[[float], float | None], design: Design = DESIGN) -> Any:
@@ -74,7 +74,7 @@ def test_where_everything_diverges_the_smallest_is_taken() -> None:
 
 
 def test_a_single_rate_grows_on_both_sides() -> None:
-    design = Design("max", learning_rates=0.1, extensions=1, search_seeds=(107,))  # type: ignore[arg-type]
+    design = Design.of(arms="max", learning_rates=0.1, extensions=1, search_seeds=1)
     assert rates(found(lambda rate: 1.0, design).cells) == pytest.approx([0.0316, 0.1, 0.316])
 
 
