@@ -188,7 +188,7 @@ def summary_writer() -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise LoadError(
-            "train: TensorBoard is not installed.", hint="`pip install tensorboard` adds it"
+            "train: TensorBoard is not installed.", hint='`pip install "convitro[tensorboard]"` adds it'
         ) from error
     return SummaryWriter
 

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-import convitro.lab.folder
 from convitro.errors import ArgumentError, ExperimentError, LoadError
 from convitro.lab import Epoch, Machine, Recipe, RunFolder, Training, train
 from tests.lab.conftest import Data, Plain
@@ -197,26 +196,14 @@ def test_a_folder_that_cannot_be(stripes: Data, plain: Plain, tmp_path: Path) ->
         train(plain, stripes, folder=tmp_path / "file" / "run", **SHORT)
 
 
-def test_tensorboard_is_optional(
-    stripes: Data, plain: Plain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: list[tuple[str, float, int]] = []
-
-    class Writer:
-        def __init__(self, folder: str, purge_step: int) -> None:
-            assert folder == str(tmp_path / "tensorboard")
-
-        def add_scalar(self, *entry: Any) -> None:
-            written.append(entry)
-
-        def flush(self) -> None: ...
-
-        def close(self) -> None: ...
-
-    monkeypatch.setattr(convitro.lab.folder, "summary_writer", lambda: Writer)
+def test_tensorboard_reads_what_is_written(stripes: Data, plain: Plain, tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     training = train(plain, stripes, folder=RunFolder(tmp_path, tensorboard=True), **SHORT)
-    losses = [(value, epoch) for name, value, epoch in written if name == "loss"]
-    assert losses == [(epoch.loss, epoch.epoch) for epoch in training.epochs]
+    read = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    for name in ("loss", "accuracy", "validation_loss", "learning_rate"):
+        written = torch.tensor([(event.step, event.value) for event in read.Scalars(name)])
+        wanted = [(epoch.epoch, getattr(epoch, name)) for epoch in training.epochs]
+        torch.testing.assert_close(written, torch.tensor(wanted))
 
 
 def test_a_missing_tensorboard_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
