@@ -105,7 +105,7 @@ class Store:
                 expected="a new folder, or resume=True (--resume) to go on with that training",
             )
         earlier = read_json(self.path / CONFIG)
-        if changed := sorted(_differences(earlier, config)):
+        if changed := sorted(differences(earlier, config)):
             raise ExperimentError(
                 f'train: the folder "{self.path}" holds another training.',
                 expected="the same network, data and recipe",
@@ -193,10 +193,10 @@ def summary_writer() -> Any:
     return SummaryWriter
 
 
-def _differences(earlier: Any, later: Any, place: str = "") -> list[str]:
+def differences(earlier: Any, later: Any, place: str = "") -> list[str]:
     """What differs between two configurations, as "recipe.epochs 5 -> 10"."""
     if isinstance(earlier, dict) and isinstance(later, dict):
         names = sorted({*earlier, *later})
         pairs = ((name, earlier.get(name), later.get(name)) for name in names)
-        return [text for name, a, b in pairs for text in _differences(a, b, f"{place}.{name}".lstrip("."))]
+        return [text for name, a, b in pairs for text in differences(a, b, f"{place}.{name}".lstrip("."))]
     return [] if earlier == later else [f"{place} {earlier} -> {later}"]

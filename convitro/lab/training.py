@@ -47,7 +47,8 @@ def train(
         model: a network, "module:callable", or None for the embedded network's plan, made to fit the data. A
             module that is given stays as it is; the trained copy is the result's `model`.
         data: a name or path as for `convitro.datasets.open_dataset`, a torch Dataset of (pixels, label), a
-            pair (training, test) of them, or a pair of tensors (images, labels).
+            pair (training, test) of them, a pair of tensors (images, labels), or `Sets` that were opened
+            before: without a test part nothing is tested.
         recipe: how it is trained; the default recipe if None.
         folder: where config, numbers, checkpoints and filters are written; None writes nothing.
         machine: devices and processes; one process on the best device if None.
