@@ -39,3 +39,23 @@ export function pairsAt(arrays, { y, x }) {
   }
   return pairs;
 }
+
+/**
+ * The pixel where most is lost in the sum of several maps: what they bring in size, less the size of their sum.
+ * @param {ArrayLike<number>[]} maps
+ * @param {[number, number]} size rows and columns
+ * @returns {{y: number, x: number}}
+ */
+export function opposedPixel(maps, [, width]) {
+  let [best, most] = [0, -1];
+  for (let at = 0; at < maps[0].length; at += 1) {
+    let [sum, brought] = [0, 0];
+    for (const map of maps) {
+      sum += map[at];
+      brought += Math.abs(map[at]);
+    }
+    const lost = brought - Math.abs(sum);
+    if (lost > most) [best, most] = [at, lost];
+  }
+  return { y: Math.floor(best / width), x: best % width };
+}
