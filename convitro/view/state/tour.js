@@ -47,6 +47,13 @@ export const spoken = computed(() => {
   return { title: step.title, words: store.network.value ? words(facts()) : null, missing };
 });
 
+/** Selectors of what the open step speaks of. */
+export function pointedAt() {
+  const at = openStep.value?.at ?? "";
+  if (typeof at === "string") return at;
+  return store.layer.value ? at(store.layer.value) : "";
+}
+
 /** What the page shows now, as far as steps set it. */
 const present = computed(() => ({
   view: store.view.value,

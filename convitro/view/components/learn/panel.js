@@ -1,7 +1,7 @@
 /** The open step of a tour: what it says, and the way on. It stands beside what it speaks of, and the page stays usable. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { leaveTour, openPlace, openStep, openTour, returnToStep, spoken, stepsOf, turnStep, wandered } from "../../state/tour.js";
+import { leaveTour, openPlace, openStep, openTour, pointedAt, returnToStep, spoken, stepsOf, turnStep, wandered } from "../../state/tour.js";
 import { html } from "../html.js";
 import { Spotlight } from "./spotlight.js";
 
@@ -16,7 +16,7 @@ function Step() {
   const count = stepsOf(openTour.value).length;
   const lost = wandered.value;
   useEffect(() => {
-    const light = new Spotlight(panel.current, missing || lost ? null : openStep.value.at);
+    const light = new Spotlight(panel.current, () => (missing || lost ? "" : pointedAt()));
     return () => light.end();
   }, [tour, number, missing, lost]);
   return html`<section ref=${panel} class="tour" aria-label="Tour: ${openTour.value.title}" data-step="${tour}.${number}" data-ready=${words !== null}>

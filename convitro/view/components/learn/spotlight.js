@@ -9,11 +9,11 @@ const BY_HAND = ["wheel", "touchmove", "pointerdown", "keydown"];
 export class Spotlight {
   /**
    * @param {HTMLElement} panel
-   * @param {string | null} at selectors, the first that finds something counts; null marks nothing
+   * @param {() => string} at selectors, of which the first that finds something counts; "" marks nothing
    */
   constructor(panel, at) {
     this.panel = panel;
-    this.selectors = at?.split(", ") ?? [];
+    this.at = at;
     this.marked = [];
     this.until = performance.now() + SETTLE_MS;
     this.top = null; // where the page was asked to scroll
@@ -33,8 +33,7 @@ export class Spotlight {
 
   look() {
     document.documentElement.style.setProperty("--tour-room", `${this.panel.offsetHeight + EDGE}px`);
-    const found = this.selectors.map((selector) => [...document.querySelectorAll(selector)].filter(isThere)).find(({ length }) => length) ?? [];
-    this.mark(found.slice(0, MOST_MARKED));
+    this.mark(found(this.at()).slice(0, MOST_MARKED));
     if (this.marked.length && performance.now() < this.until) this.show();
   }
 
@@ -48,8 +47,10 @@ export class Spotlight {
   show() {
     const { offsetWidth: wide, offsetHeight: high } = this.panel;
     const all = union(this.marked);
-    const beside = all.right + GAP < innerWidth - EDGE - wide ? "right" : all.left - GAP > EDGE + wide ? "left" : null;
-    this.panel.dataset.side = beside ?? "right";
+    const free = { right: all.right + GAP < innerWidth - EDGE - wide, left: all.left - GAP > EDGE + wide };
+    const now = this.panel.dataset.side ?? "right";
+    const beside = free[now] ? now : free.right ? "right" : free.left ? "left" : null;
+    this.panel.dataset.side = beside ?? now;
     const room = innerHeight - (beside ? 0 : high + EDGE) - 2 * GAP;
     const box = all.bottom - all.top <= room ? all : union(this.marked.slice(0, 1));
     const height = box.bottom - box.top;
@@ -59,6 +60,15 @@ export class Spotlight {
     this.top = top;
     scrollTo({ top, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
   }
+}
+
+/** The elements on the page that the first fitting selector finds. */
+function found(selectors) {
+  for (const selector of selectors.split(", ").filter(Boolean)) {
+    const elements = [...document.querySelectorAll(selector)].filter(isThere);
+    if (elements.length) return elements;
+  }
+  return [];
 }
 
 function isThere(element) {

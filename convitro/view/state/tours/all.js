@@ -9,10 +9,10 @@ import { WHY_SUM } from "./whysum.js";
 /**
  * @typedef {import("../facts.js").Facts} Facts
  * @typedef {{
- *   view: string, title: string, at: string, words: (facts: Facts) => string | null, without?: () => string,
+ *   view: string, title: string, at: string | ((layer: object) => string), words: (facts: Facts) => string | null, without?: () => string,
  *   state?: (facts: Facts) => {layer?: string, aggregation?: string, map?: string, play?: string},
  *   pixel?: (facts: Facts) => {y: number, x: number} | null
- * }} Step `at` is a selector for what the step speaks of, the first that is there; `words` may emphasise with ** and `;
+ * }} Step `at` are selectors of what the step speaks of, the first that finds something counts; `words` may emphasise with ** and `;
  *   `without` is said instead where the view needs a server and there is none; `play` is a setting as the address has it
  * @type {{id: string, title: string, question: string, seen: string, steps: Step[]}[]}
  */

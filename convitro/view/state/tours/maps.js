@@ -3,6 +3,8 @@
 import { format, formatCount } from "../../numbers/format.js";
 import { many, named, second } from "./speech.js";
 
+const EXAMPLE = 5; // a narrow screen shows six rows at first
+
 /** The layer that hands its maps to another, as far as the order of the run tells. */
 function before({ layers, layer }) {
   return layers[layers.findIndex(({ name }) => name === layer.name) - 1] ?? null;
@@ -19,10 +21,13 @@ function most({ here: { values, names } }) {
   return { name: names[at], value: values[at] };
 }
 
-/** The channel of the first row. */
-function first({ here: { names } }) {
-  return names[0];
+/** The place of the channel that serves as an example: far enough from 0 that filter and channel are not mixed up. */
+function example({ channels_per_filter: channels }) {
+  return Math.min(EXAMPLE, channels - 1);
 }
+
+/** The row of that channel, or a part of it. */
+const row = (part) => (layer) => `.chain .channel-row[data-index="${example(layer)}"]${part}`;
 
 const channelsOf = ({ layer }) => layer.channels_per_filter;
 
@@ -61,12 +66,12 @@ export const MAPS = {
     {
       view: "filter",
       title: "This kernel, this map",
-      at: ".chain .channel-row:first-child",
+      at: row(""),
       state: (f) => ({ layer: second(f) }),
       words: (f) => {
         if (!f.ready) return null;
-        const name = named(first(f));
-        return `This row answers “which is applied to which”. It is the kernel of filter **${f.filter}** for **${name}**; it reads that one map and no other. The next row has another kernel for the next map. The matrix to the right is one partial map.`;
+        const name = named(f.here.names[example(f.layer)]);
+        return `This row answers “which is applied to which”. The kernel of filter **${f.filter}** for **${name}** reads that one map and no other, and makes the partial map at its right. Every other row is another kernel of the same filter, for another map.`;
       },
     },
     {
@@ -105,13 +110,13 @@ export const MAPS = {
     {
       view: "filter",
       title: "Where it lies in the weights",
-      at: ".chain .channel-row:first-child .column[data-column=kernel]",
+      at: row(" .column[data-column=kernel]"),
       state: (f) => ({ layer: second(f) }),
       words: (f) => {
         if (!f.ready) return null;
         const { kernel_size: [rows, columns], groups } = f.layer; // prettier-ignore
-        if (groups > 1) return `The weights are filters × channels × ${rows} × ${columns}. With groups the second number counts inside the group: in PyTorch this kernel is \`weight[${f.filter}, 0]\`, in every library the library’s \`kernel(${f.filter}, 0)\`.`;
-        const channel = f.layer.raw_input ? 0 : first(f);
+        const channel = example(f.layer);
+        if (groups > 1) return `The weights are filters × channels × ${rows} × ${columns}. In a layer with groups the second number counts inside the group: this kernel is \`kernel(${f.filter}, ${channel})\` here and \`weight[${f.filter}, ${channel}]\` in PyTorch.`;
         return `This kernel is \`kernel(${f.filter}, ${channel})\`: filter first, then channel. PyTorch keeps it as \`weight[${f.filter}, ${channel}]\`, Keras as \`weight[:, :, ${channel}, ${f.filter}]\`. Both hold the same ${rows} × ${columns} numbers.`;
       },
     },

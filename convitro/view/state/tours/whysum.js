@@ -1,5 +1,6 @@
 /** Why are the results of the channels summed, and what is lost by it? */
 
+import { readsNoPadding } from "../../numbers/arithmetic.js";
 import { format, formatShare } from "../../numbers/format.js";
 import { opposedPixel } from "../../numbers/opposition.js";
 import { added, many, mixing, named, withServer } from "./speech.js";
@@ -9,7 +10,11 @@ function filterOf({ filter, layer }) {
   return `Filter **${filter}** of layer **${layer.name}**`;
 }
 
-const opposed = ({ layer, maps }) => (maps.length > 1 ? opposedPixel(maps.map(({ values }) => values), layer.output_size) : null);
+/** Where the channels cancel most, away from the padding. */
+function opposed({ layer, maps }) {
+  const inside = (pixel) => readsNoPadding(layer, pixel);
+  return opposedPixel(maps.map(({ values }) => values), layer.output_size, inside);
+}
 
 export const WHY_SUM = {
   id: "why-sum",
