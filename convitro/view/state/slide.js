@@ -64,7 +64,7 @@ export class Slide {
 
   /** Move with the screen's frames for as long as it slides. */
   run() {
-    cancelAnimationFrame(this.frame);
+    if (this.frame) cancelAnimationFrame(this.frame);
     if (!this.sliding.value) return;
     if (store.view.value !== this.view || still.value || !this.count() || this.reached.peek() === null) {
       this.sliding.value = false;

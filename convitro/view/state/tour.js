@@ -25,9 +25,12 @@ export const openTour = computed(() => TOURS.find(({ id }) => id === openPlace.v
 /** The open step. */
 export const openStep = computed(() => openTour.value && stepsOf(openTour.value)[openPlace.value.number - 1]);
 
-/** The steps of a tour on this page: those of views that this version has. */
+/** Views that a page may lack altogether: their steps are left out then. */
+export const SOMETIMES = ["training"];
+
+/** The steps of a tour on this page. */
 export function stepsOf({ steps }) {
-  return steps.filter(({ view }) => VIEWS.some(({ id }) => id === view));
+  return steps.filter(({ view }) => !SOMETIMES.includes(view) || VIEWS.some(({ id }) => id === view));
 }
 
 /** Whether this page can show a step; without a server some views are missing, and the step says so. */

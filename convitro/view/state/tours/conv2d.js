@@ -1,7 +1,7 @@
 /** What does Conv2D do with the channels, how can one be sure, and can it be controlled? */
 
 import { format } from "../../numbers/format.js";
-import { added, many, mixing, withServer } from "./speech.js";
+import { added, apart, many, mixing, withServer } from "./speech.js";
 
 export const CONV2D = {
   id: "conv2d",
@@ -57,6 +57,7 @@ export const CONV2D = {
       words: (f) => {
         if (!f.ready) return null;
         const { values, aggregated, aggregation, whole } = f.here;
+        if (f.here.separate) return apart(f);
         const line = aggregation === "sum" ? `**${added(values)} = ${format(aggregated)}**` : `**${aggregation}** gives **${format(aggregated)}**`;
         return `By adding up yourself. This is the open network, ${f.name}: ${many(f.layer.channels_per_filter, "channel")}, one filter, one pixel. ${whole ? "" : "With the channels that are not listed: "}${line}. Every number is the library’s own.`;
       },

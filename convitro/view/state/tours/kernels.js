@@ -46,7 +46,7 @@ export const KERNELS = {
     {
       view: "play",
       title: "Two small ones see as far",
-      at: ".versus, .costs",
+      at: ".costs",
       state: () => ({ play: "two" }),
       words: ({ play: { stack } }) => {
         if (!stack) return null;
@@ -76,7 +76,7 @@ export const KERNELS = {
     {
       view: "play",
       title: "1 × 1 is no identity",
-      at: ".play-chain .channels",
+      at: ".play-chain .channel-row",
       state: () => ({ play: "red" }),
       words: ({ play: { channels } }) => {
         if (channels === 1) return "A 1 × 1 kernel sees one pixel. The open picture is grey, so here it only scales. With several channels it adds them pixel by pixel, each with its own weight: it **mixes channels**, and is an identity for one channel of weight 1 alone.";

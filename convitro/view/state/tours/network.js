@@ -1,7 +1,7 @@
 /** How do three channels become 32 maps, is each of them pooled, what did they learn, and is the network healthy? */
 
 import { format, formatCount } from "../../numbers/format.js";
-import { many, pooled, withServer } from "./speech.js";
+import { apart, many, pooled, withServer } from "./speech.js";
 
 const firstLayer = ({ layers }) => ({ layer: layers[0]?.name });
 
@@ -29,6 +29,7 @@ export const NETWORK = {
       state: firstLayer,
       words: (f) => {
         if (!f.ready) return null;
+        if (f.here.separate) return apart(f);
         const { pixel, aggregated, output, activated } = f.here;
         const stages = f.layer.stages.filter(({ kind }) => kind !== "pool");
         const then = stages.length ? ` then ${stages.map(({ kind }) => kind).join(" and ")}: **${format(activated)}**.` : "";

@@ -25,11 +25,17 @@ export function added(values, most = 4) {
   return shown.join(" ") + (values.length > most ? " + …" : "");
 }
 
-/** The first layer whose filters read several channels, all of them on one page; else the first of several; else the first. */
+/** What is said of a pixel of a layer that keeps its maps apart; null of any other. */
+export function apart({ here }) {
+  return here.separate ? 'This layer keeps its partial maps apart (`aggregation="none"`): at no pixel are its channels combined.' : null;
+}
+
+/** The first layer that combines several channels, all of them on one page; else the first of several; else the first. */
 export function mixing({ layers }) {
   const several = layers.filter(({ channels_per_filter: channels }) => channels > 1);
-  const whole = several.filter(({ channels_per_filter: channels, channels_per_page: page }) => channels <= page);
-  return (whole[0] ?? several[0] ?? layers[0])?.name;
+  const combined = several.filter(({ aggregation }) => aggregation !== "none");
+  const whole = combined.filter(({ channels_per_filter: channels, channels_per_page: page }) => channels <= page);
+  return (whole[0] ?? combined[0] ?? several[0] ?? layers[0])?.name;
 }
 
 /** The first layer that reads the maps of another one and several of them; else the last layer. */

@@ -3,7 +3,7 @@
 import { readsNoPadding } from "../../numbers/arithmetic.js";
 import { format, formatShare } from "../../numbers/format.js";
 import { opposedPixel } from "../../numbers/opposition.js";
-import { added, many, mixing, named, withServer } from "./speech.js";
+import { added, apart, many, mixing, named, withServer } from "./speech.js";
 
 /** The channels of the open filter, and where they are read. */
 function filterOf({ filter, layer }) {
@@ -45,6 +45,7 @@ export const WHY_SUM = {
         if (!f.ready) return null;
         const { pixel, values, aggregated, whole, names } = f.here;
         const where = `At row ${pixel.y}, column ${pixel.x}`;
+        if (f.here.separate) return apart(f);
         if (names.length === 1) return `${where} the one channel gives **${format(values[0])}**, and that is the result. Point at any map: the numbers follow.`;
         return `${where} the ${whole ? "" : "first "}channels give **${added(values)}**; together **${format(aggregated)}**. Point at any other place of a map: all numbers here follow you.`;
       },
@@ -60,7 +61,7 @@ export const WHY_SUM = {
         const { pair, brought, kept, lost, whole } = f.here;
         if (!pair) return `Here nothing cancels: ${f.here.names.length === 1 ? "there is one channel only" : "all channels pull the same way"}. Move to another pixel and watch for numbers of opposite sign.`;
         const some = whole ? "all channels bring" : "the channels on this page bring";
-        return `Here ${named(pair.up)} gives **${format(pair.plus)}** and ${named(pair.down)} **${format(pair.minus)}**. In size ${some} **${format(brought)}**; the sum keeps **${format(kept)}**: **${formatShare(lost)}** cancels. That is real. But training chose these weights, and can turn any sign.`;
+        return `Here ${named(pair.up)} gives **${format(pair.plus)}** and ${named(pair.down)} **${format(pair.minus)}**. In size ${some} **${format(brought)}**; their sum keeps **${format(kept)}**: **${formatShare(lost)}** cancels. That is real. But training chose these weights, and can turn any sign.`;
       },
     },
     {
@@ -110,6 +111,7 @@ export const WHY_SUM = {
         if (!f.ready) return null;
         const { bias, aggregated, output } = f.here;
         const what = "A fixed number added at every pixel is a **bias**: it moves the whole map, whatever the picture shows.";
+        if (f.here.separate) return `${what} ${apart(f)}`;
         if (bias === null) return `${what} This layer has none; a normalization after it shifts its maps instead, if there is one. No number can take the place of the sum: 17 knows nothing of the channels.`;
         return `${what} This filter has one: ${format(aggregated)} becomes **${format(output)}** with **${format(bias)}**. It comes after the sum and cannot replace it: 17 knows nothing of the channels.`;
       },
