@@ -12,6 +12,7 @@ import { followAggregations } from "./state/aggregations.js";
 import { followKeys } from "./state/keys.js";
 import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
+import { followTour } from "./state/tour.js";
 import { live, shortcuts, theme } from "./state/store.js";
 
 live.value = !EmbeddedSource.isIn(document);
@@ -30,6 +31,7 @@ effect(() => {
 const loader = new Loader(live.value ? new ServerSource() : new EmbeddedSource(document));
 followAddress();
 loader.follow();
+followTour();
 followKeys();
 if (live.value) {
   followFiles(loader);

@@ -6,11 +6,14 @@ import { chooseMapKind, mapKind } from "./aggregations.js";
 import { openSetting, setting } from "./play.js";
 import { writeSetting } from "./playaddress.js";
 import * as store from "./store.js";
+import { readPlace, settled, writePlace } from "./tour.js";
 import { chooseView, OPENING } from "./views.js";
 
 /** Choices as the part of the address after "#". */
 function write() {
   const parts = new URLSearchParams();
+  const tour = writePlace();
+  if (tour) parts.set("tour", tour);
   if (store.view.value !== OPENING) parts.set("view", store.view.value);
   if (store.pictureId.value) parts.set("picture", store.pictureId.value);
   if (store.layerName.value) parts.set("layer", store.layerName.value);
@@ -40,6 +43,7 @@ function read() {
     store.hovered.value = null;
     if (parts.has("play")) openSetting(parts.get("play"));
     settleChoices();
+    readPlace(parts.get("tour"), ![...parts.keys()].some((name) => name !== "tour" && name !== "picture"));
   });
 }
 
@@ -73,7 +77,7 @@ export function followAddress() {
   let first = true;
   effect(() => {
     const hash = write();
-    if (!store.network.value || hash === location.hash) return;
+    if (!store.network.value || !settled.value || hash === location.hash) return;
     const replace = first || viewOf(hash) === viewOf(location.hash);
     first = false;
     showAddress(hash, replace);
