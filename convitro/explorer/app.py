@@ -30,6 +30,7 @@ from convitro.explorer.problems import (
     answer_problem,
     problem_response,
 )
+from convitro.explorer.saved import session_page
 from convitro.explorer.session import Session
 from convitro.explorer.upload import read_upload
 from convitro.explorer.work import Workbench
@@ -86,6 +87,7 @@ def create_app(
         Route("/api/projection", document(projection_of, lane="background")),
         Route("/api/patches", document(patches_of, lane="background")),
         Route("/api/health", document(health_of, lane="background")),
+        Route("/api/session", session_file),
         Route("/api/picture", upload, methods=["POST"]),
     ]
     guard = Middleware(Guard, token=token, hosts=hosts, policy=content_policy())
@@ -140,6 +142,17 @@ async def upload(request: Request) -> Response:
     name = unquote(request.headers.get("x-picture-name", ""))[:80] or "your picture"
     picture = await request.app.state.workbench.run(request, lambda: session.add(data, name))
     return JSONResponse({"id": picture.id, "name": picture.name})
+
+
+async def session_file(request: Request) -> Response:
+    """The open network and picture as one HTML file to keep; never shown under this server's name."""
+    session: Session = request.app.state.session
+    parameters = Parameters(request.query_params)
+    work: Workbench = request.app.state.background
+    page = await work.run(request, lambda: session_page(session, parameters).encode())
+    return Response(
+        page, media_type="application/octet-stream", headers={"content-disposition": "attachment"}
+    )
 
 
 def document(compute: Compute, lane: str = "workbench") -> Callable[[Request], Any]:

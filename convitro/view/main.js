@@ -17,6 +17,10 @@ import { live, shortcuts, theme } from "./state/store.js";
 live.value = !EmbeddedSource.isIn(document);
 if (live.value) showAddress(location.hash, true); // the token has become a cookie: out of sight with it
 
+else if (!location.hash && document.documentElement.dataset.opening) {
+  showAddress(`#${document.documentElement.dataset.opening}`, true); // where the person was who saved this page
+}
+
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 theme.value = recall("theme") ?? (prefersDark.matches ? "dark" : "light");
 prefersDark.addEventListener("change", ({ matches }) => {

@@ -128,6 +128,11 @@ export class EmbeddedSource {
     throw absent("The network has to be looked over.");
   }
 
+  /** This page is such a file. */
+  async session() {
+    throw absent("A file of this session is what this page is.");
+  }
+
   /** A report takes no pictures. */
   async upload() {
     throw absent("Another picture has to be run through the network.");

@@ -80,6 +80,11 @@ export class ServerSource {
     return fetchDocument("health", {}, signal);
   }
 
+  /** A page with the network on a picture inside, as bytes; `opening` is the address that it opens with. */
+  async session(choices, signal) {
+    return (await answered(`api/session?${new URLSearchParams(choices)}`, { signal })).blob();
+  }
+
   /** Hand in one's own picture. Resolves to {id, name}. */
   async upload(file, signal) {
     const headers = { "x-picture-name": encodeURIComponent((file.name || "").slice(0, 60)) };

@@ -2,6 +2,7 @@
 
 import * as actions from "./actions.js";
 import { toggleMapKind } from "./aggregations.js";
+import { saving } from "./saving.js";
 import { slideBy, toggleSliding } from "./slide.js";
 import * as store from "./store.js";
 import { chooseView, shownViews } from "./views.js";
@@ -24,6 +25,7 @@ export const SHORTCUTS = [
   { keys: ["m"], words: "jump to the strongest pixel", run: () => actions.unpin() },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale() },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true) },
+  { keys: ["e"], words: "save this view or the session", run: () => (saving.value = true) },
   {
     keys: Array.from({ length: 9 }, (_, index) => String(index + 1)),
     words: "the views, in the order of the tabs",
