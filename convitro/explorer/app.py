@@ -39,6 +39,7 @@ from convitro.view import (
     Document,
     cancellation_document,
     combined_document,
+    compared_document,
     filter_document,
     health_document,
     input_document,
@@ -83,6 +84,7 @@ def create_app(
         Route("/api/filter", document(filter_of)),
         Route("/api/cancellation", document(cancellation_of, lane="background")),
         Route("/api/combined", document(combined_of, lane="background")),
+        Route("/api/compared", document(compared_of, lane="beside")),
         Route("/api/outcome", document(outcome_of, lane="background")),
         Route("/api/projection", document(projection_of, lane="background")),
         Route("/api/patches", document(patches_of, lane="background")),
@@ -99,7 +101,7 @@ def create_app(
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
     app.state.session = Session(network, picture, data=data)
-    app.state.workbench, app.state.background = Workbench(), Workbench()
+    app.state.workbench, app.state.background, app.state.beside = Workbench(), Workbench(), Workbench()
     return app
 
 
@@ -156,7 +158,7 @@ async def session_file(request: Request) -> Response:
 
 
 def document(compute: Compute, lane: str = "workbench") -> Callable[[Request], Any]:
-    """An endpoint that computes a document, in the lane of what a person waits for or in the background."""
+    """An endpoint that computes a document in a lane: what a person waits for, beside it, in the background."""
 
     async def endpoint(request: Request) -> Response:
         session: Session = request.app.state.session
@@ -219,6 +221,15 @@ def combined_of(session: Session, parameters: Parameters) -> Document:
     _, anatomy = session.anatomy(parameters.text("picture"))
     layer = parameters.layer(anatomy)
     return combined_document(layer, parameters.filter(layer), parameters.aggregation())
+
+
+def compared_of(session: Session, parameters: Parameters) -> Document:
+    """One filter on one more picture."""
+    picture, anatomy = session.anatomy(parameters.text("picture"))
+    layer = parameters.layer(anatomy)
+    facts = {"id": picture.id, "name": picture.name, "classes": session.network.classes}
+    filter, aggregation = parameters.filter(layer), parameters.aggregation()
+    return compared_document(anatomy, layer, filter, aggregation, session.pixels(picture), facts)
 
 
 def outcome_of(session: Session, parameters: Parameters) -> Document:

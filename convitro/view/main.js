@@ -9,6 +9,7 @@ import { ServerSource } from "./data/source.js";
 import { recall } from "./state/actions.js";
 import { followAddress, showAddress } from "./state/address.js";
 import { followAggregations } from "./state/aggregations.js";
+import { followCompared } from "./state/compared.js";
 import { followKeys } from "./state/keys.js";
 import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
@@ -35,6 +36,7 @@ const loader = new Loader(live.value ? new ServerSource() : new EmbeddedSource(d
 followAddress();
 loader.follow();
 followKeys();
+followCompared(loader);
 if (live.value) {
   followFiles(loader);
   followAggregations(loader);

@@ -2,8 +2,9 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { choosePicture } from "../state/actions.js";
+import { compared, MOST, others, toggleCompared } from "../state/compared.js";
 import { openFile } from "../state/files.js";
-import { live, picking, pictureId, pictures } from "../state/store.js";
+import { live, network, picking, pictureId, pictures } from "../state/store.js";
 import { Dialog } from "./dialog.js";
 import { html } from "./html.js";
 import { drawPicture } from "./pixels.js";
@@ -26,11 +27,21 @@ export function PictureDialog({ loader }) {
     ${
       known
         ? html`<ul class="picture-grid">
-          ${known.pictures.map(({ id, name }, index) => html`<li key=${id}><${Choice} id=${id} name=${name} index=${index} /></li>`)}
+          ${known.pictures.map(({ id, name }, index) => html`<li key=${id}><${Choice} id=${id} name=${name} index=${index} />
+            ${known.pictures.length > 1 && html`<${Compare} id=${id} name=${name} />`}</li>`)}
         </ul>`
         : html`<p class="loading">Fetching the pictures …</p>`
     }
   </${Dialog}>`;
+}
+
+/** Whether a picture stands beside the open one in the Filter view. */
+function Compare({ id, name }) {
+  if (id === network.value?.picture.id) return html`<span class="compare-open" aria-hidden="true">open</span>`;
+  const chosen = compared.value.includes(id);
+  const full = !chosen && others.value.length >= MOST;
+  return html`<button type="button" class="compare-toggle" aria-pressed=${chosen} aria-label="Compare with ${name}" disabled=${full}
+    title=${full ? "four pictures at most" : "show it beside the open picture in the Filter view"} onClick=${() => toggleCompared(id)}>compare</button>`;
 }
 
 function Choice({ id, name, index }) {

@@ -60,6 +60,11 @@ export class ServerSource {
     return fetchDocument("combined", { picture, layer, filter, aggregation }, signal);
   }
 
+  /** What a filter makes of one more picture, and what the network says of it. */
+  compared(picture, layer, filter, aggregation, signal) {
+    return fetchDocument("compared", { picture, layer, filter, aggregation }, signal);
+  }
+
   /** What the network answers when a whole layer combines its channels another way. */
   outcome(picture, layer, aggregation, signal) {
     return fetchDocument("outcome", { picture, layer, aggregation }, signal);

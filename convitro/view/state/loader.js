@@ -232,6 +232,6 @@ export class Loader {
  * @param {object} layer
  * @param {object} word the chosen aggregation
  */
-function asked(layer, word) {
+export function asked(layer, word) {
   return word.separate || word.spec === layer.aggregation ? "" : word.spec;
 }
