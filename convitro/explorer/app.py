@@ -158,7 +158,7 @@ async def session_file(request: Request) -> Response:
 
 
 def document(compute: Compute, lane: str = "workbench") -> Callable[[Request], Any]:
-    """An endpoint that computes a document in a lane: what a person waits for, beside it, in the background."""
+    """An endpoint that computes a document: in the lane that a person waits for, beside it or behind it."""
 
     async def endpoint(request: Request) -> Response:
         session: Session = request.app.state.session
