@@ -1,6 +1,7 @@
 /** The page from top to bottom: the bar, the chosen view, and what may lie over it. */
 
 import { dragging } from "../state/files.js";
+import { saving } from "../state/saving.js";
 import { announcement, detailed, helping, picking, view } from "../state/store.js";
 import { AggregationView } from "./aggregation/view.js";
 import { Banners } from "./banners.js";
@@ -15,6 +16,7 @@ import { TourPanel } from "./learn/panel.js";
 import { NetworkView } from "./network/view.js";
 import { PictureDialog } from "./pictures.js";
 import { PlayView } from "./play/view.js";
+import { SaveDialog } from "./save/dialog.js";
 import { SeesView } from "./sees/view.js";
 import { TableView } from "./table/view.js";
 import { Bubble } from "./term.js";
@@ -39,6 +41,7 @@ export function App({ loader }) {
     <${TourPanel} />
     <main id="main" tabindex="-1" data-view=${view.value}><${View} loader=${loader} /></main>
     ${picking.value && html`<${PictureDialog} loader=${loader} />`} ${helping.value && html`<${HelpDialog} />`}
+    ${saving.value && html`<${SaveDialog} loader=${loader} />`}
     ${detailed.value !== null && html`<${DetailDialog} />`}
     ${dragging.value && html`<div class="drop-here"><p>Drop the picture to show it to the network</p></div>`}
     <${Banners} />

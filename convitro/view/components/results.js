@@ -10,6 +10,7 @@ import { Contributions } from "./contributions.js";
 import { html } from "./html.js";
 import { Legend } from "./legend.js";
 import { MapView, pixelMark } from "./map.js";
+import { SideBySide } from "./sidebyside.js";
 import { Sentence } from "./sentence.js";
 import { Term } from "./term.js";
 
@@ -25,6 +26,7 @@ export function Results() {
       <${Sentence} />
       <${Contributions} />
       <${Comparison} />
+      <${SideBySide} />
     </div>
   </div>`;
 }

@@ -3,6 +3,7 @@
 import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
 import { chooseMapKind, mapKind } from "./aggregations.js";
+import { compared, readCompared } from "./compared.js";
 import { openSetting, setting } from "./play.js";
 import { writeSetting } from "./playaddress.js";
 import * as store from "./store.js";
@@ -16,6 +17,7 @@ function write() {
   if (tour) parts.set("tour", tour);
   if (store.view.value !== OPENING) parts.set("view", store.view.value);
   if (store.pictureId.value) parts.set("picture", store.pictureId.value);
+  if (compared.value.length) parts.set("compare", compared.value.join(","));
   if (store.layerName.value) parts.set("layer", store.layerName.value);
   parts.set("filter", String(store.filterIndex.value));
   if (store.aggregation.value) parts.set("aggregation", store.aggregation.value);
@@ -33,6 +35,7 @@ function read() {
   batch(() => {
     chooseView(parts.get("view"));
     store.pictureId.value = parts.get("picture") ?? "";
+    readCompared(parts.get("compare"));
     store.layerName.value = parts.get("layer") ?? "";
     store.filterIndex.value = parts.has("filter") ? wholeNumber(parts.get("filter")) : null;
     store.aggregation.value = parts.get("aggregation") ?? "";

@@ -3,6 +3,7 @@
 import * as actions from "./actions.js";
 import { toggleMapKind } from "./aggregations.js";
 import { keepPixel } from "./play.js";
+import { saving } from "./saving.js";
 import { SLIDES } from "./slide.js";
 import * as store from "./store.js";
 import { leaveTour, openStep, turnStep } from "./tour.js";
@@ -25,6 +26,7 @@ export const SHORTCUTS = [
     run: (key) => shownViews()[key - 1] && chooseView(shownViews()[key - 1].id),
   },
   { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme() },
+  { keys: ["e"], words: "save this view or the session", run: () => (saving.value = true) },
   { keys: ["?"], words: "this list", run: () => (store.helping.value = true), always: true },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true), views: WITH_MAPS },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale(), views: WITH_MAPS },

@@ -42,6 +42,7 @@ export const picking = signal(false);
 export const helping = signal(false);
 export const detailed = signal(null); // the place on this page of the channel whose products are written out
 export const announcement = signal("");
+export const whole = signal(false); // everything is drawn, also what is off the screen: for a picture of the whole view
 
 /** The manifest of the chosen layer. */
 export const layer = computed(() => network.value?.layers.find(({ name }) => name === layerName.value) ?? null);
