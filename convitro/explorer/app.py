@@ -30,6 +30,7 @@ from convitro.explorer.problems import (
     answer_problem,
     problem_response,
 )
+from convitro.explorer.saved import session_page
 from convitro.explorer.session import Session
 from convitro.explorer.upload import read_upload
 from convitro.explorer.work import Workbench
@@ -38,6 +39,7 @@ from convitro.view import (
     Document,
     cancellation_document,
     combined_document,
+    compared_document,
     filter_document,
     health_document,
     input_document,
@@ -82,10 +84,12 @@ def create_app(
         Route("/api/filter", document(filter_of)),
         Route("/api/cancellation", document(cancellation_of, lane="background")),
         Route("/api/combined", document(combined_of, lane="background")),
+        Route("/api/compared", document(compared_of, lane="beside")),
         Route("/api/outcome", document(outcome_of, lane="background")),
         Route("/api/projection", document(projection_of, lane="background")),
         Route("/api/patches", document(patches_of, lane="background")),
         Route("/api/health", document(health_of, lane="background")),
+        Route("/api/session", session_file),
         Route("/api/picture", upload, methods=["POST"]),
     ]
     guard = Middleware(Guard, token=token, hosts=hosts, policy=content_policy())
@@ -97,7 +101,7 @@ def create_app(
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
     app.state.session = Session(network, picture, data=data)
-    app.state.workbench, app.state.background = Workbench(), Workbench()
+    app.state.workbench, app.state.background, app.state.beside = Workbench(), Workbench(), Workbench()
     return app
 
 
@@ -142,8 +146,19 @@ async def upload(request: Request) -> Response:
     return JSONResponse({"id": picture.id, "name": picture.name})
 
 
+async def session_file(request: Request) -> Response:
+    """The open network and picture as one HTML file to keep; never shown under this server's name."""
+    session: Session = request.app.state.session
+    parameters = Parameters(request.query_params)
+    work: Workbench = request.app.state.background
+    page = await work.run(request, lambda: session_page(session, parameters).encode())
+    return Response(
+        page, media_type="application/octet-stream", headers={"content-disposition": "attachment"}
+    )
+
+
 def document(compute: Compute, lane: str = "workbench") -> Callable[[Request], Any]:
-    """An endpoint that computes a document, in the lane of what a person waits for or in the background."""
+    """An endpoint that computes a document: in the lane that a person waits for, beside it or behind it."""
 
     async def endpoint(request: Request) -> Response:
         session: Session = request.app.state.session
@@ -206,6 +221,15 @@ def combined_of(session: Session, parameters: Parameters) -> Document:
     _, anatomy = session.anatomy(parameters.text("picture"))
     layer = parameters.layer(anatomy)
     return combined_document(layer, parameters.filter(layer), parameters.aggregation())
+
+
+def compared_of(session: Session, parameters: Parameters) -> Document:
+    """One filter on one more picture."""
+    picture, anatomy = session.anatomy(parameters.text("picture"))
+    layer = parameters.layer(anatomy)
+    facts = {"id": picture.id, "name": picture.name, "classes": session.network.classes}
+    filter, aggregation = parameters.filter(layer), parameters.aggregation()
+    return compared_document(anatomy, layer, filter, aggregation, session.pixels(picture), facts)
 
 
 def outcome_of(session: Session, parameters: Parameters) -> Document:

@@ -30,7 +30,7 @@ from convitro.pictures import bundled, load_picture, to_input
 from convitro.sources import Network
 from convitro.view import Document, outcome_document
 
-MAX_ANATOMIES = 3  # a ResNet at 224x224 holds some 100 MB
+MAX_ANATOMIES = 4  # as many as are compared; a ResNet at 224x224 holds some 100 MB
 MAX_OUTCOMES = 1024  # a few numbers each
 MAX_OWN_PICTURES = 12
 THUMBNAIL = (3, 48, 48)
@@ -117,20 +117,35 @@ class Session:
         return self.network.normalize(self.pixels(picture))
 
     def anatomy(self, id: str) -> tuple[Picture, Anatomy]:
-        """The network dissected on a picture; the last three are kept.
+        """The network dissected on a picture; the last four are kept.
 
         Raises:
             RequestProblem: 404, the picture is unknown.
         """
         picture = self.find(id)
+        known = self.remembered(picture.id)
+        if known is None:
+            with self.running:  # not `lock`: what is known already must not wait for a long run
+                known = self.remembered(picture.id)  # who ran before may have brought it
+                if known is None:
+                    known = dissect(self.network.model, self.input(picture))
+                    self.remember(picture.id, known)
+        return picture, known
+
+    def remembered(self, id: str) -> Anatomy | None:
+        """The network dissected on a picture, where that is still here."""
         with self.lock:
-            if picture.id not in self.anatomies:
-                with self.running:
-                    self.anatomies[picture.id] = dissect(self.network.model, self.input(picture))
-            self.anatomies.move_to_end(picture.id)
+            known = self.anatomies.get(id)
+            if known is not None:
+                self.anatomies.move_to_end(id)
+            return known
+
+    def remember(self, id: str, anatomy: Anatomy) -> None:
+        """Keep what a dissection gave; the oldest goes."""
+        with self.lock:
+            self.anatomies[id] = anatomy
             while len(self.anatomies) > MAX_ANATOMIES:
                 self.anatomies.popitem(last=False)
-            return picture, self.anatomies[picture.id]
 
     @cached_property
     def looking(self) -> Looking:

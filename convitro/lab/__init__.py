@@ -9,6 +9,7 @@ from convitro.lab.machine import Machine
 from convitro.lab.networks import default_network, with_aggregation
 from convitro.lab.recipe import Recipe
 from convitro.lab.result import Epoch, Training
+from convitro.lab.run import Run, trained
 from convitro.lab.training import train
 
 __all__ = [
@@ -17,11 +18,13 @@ __all__ = [
     "Epoch",
     "Machine",
     "Recipe",
+    "Run",
     "RunFolder",
     "Training",
     "calibrate",
     "compare",
     "default_network",
     "train",
+    "trained",
     "with_aggregation",
 ]

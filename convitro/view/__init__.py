@@ -7,6 +7,7 @@ an anatomy into documents. Not here: how they travel; the server and the report 
 from __future__ import annotations
 
 from convitro.view.aggregation import cancellation_document, combined_document, outcome_document
+from convitro.view.compared import compared_document
 from convitro.view.document import Document, read_document
 from convitro.view.filters import channels_per_page, filter_document, input_document
 from convitro.view.network import by_liveliness, maps_document, network_document, pictures_document
@@ -21,6 +22,7 @@ __all__ = [
     "cancellation_document",
     "channels_per_page",
     "combined_document",
+    "compared_document",
     "filter_document",
     "health_document",
     "input_document",

@@ -9,13 +9,19 @@ import { ServerSource } from "./data/source.js";
 import { recall } from "./state/actions.js";
 import { followAddress, showAddress } from "./state/address.js";
 import { followAggregations } from "./state/aggregations.js";
+import { followCompared } from "./state/compared.js";
 import { followKeys } from "./state/keys.js";
 import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
+import { followTour } from "./state/tour.js";
 import { live, shortcuts, theme } from "./state/store.js";
 
 live.value = !EmbeddedSource.isIn(document);
 if (live.value) showAddress(location.hash, true); // the token has become a cookie: out of sight with it
+
+else if (!location.hash && document.documentElement.dataset.opening) {
+  showAddress(`#${document.documentElement.dataset.opening}`, true); // where the person was who saved this page
+}
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 theme.value = recall("theme") ?? (prefersDark.matches ? "dark" : "light");
@@ -30,7 +36,9 @@ effect(() => {
 const loader = new Loader(live.value ? new ServerSource() : new EmbeddedSource(document));
 followAddress();
 loader.follow();
+followTour();
 followKeys();
+followCompared(loader);
 if (live.value) {
   followFiles(loader);
   followAggregations(loader);

@@ -1,6 +1,7 @@
 /** The page from top to bottom: the bar, the chosen view, and what may lie over it. */
 
 import { dragging } from "../state/files.js";
+import { saving } from "../state/saving.js";
 import { announcement, detailed, helping, picking, view } from "../state/store.js";
 import { AggregationView } from "./aggregation/view.js";
 import { Banners } from "./banners.js";
@@ -10,9 +11,12 @@ import { HealthView } from "./health/view.js";
 import { Header } from "./header.js";
 import { HelpDialog } from "./help.js";
 import { html } from "./html.js";
+import { LearnView } from "./learn/view.js";
+import { TourPanel } from "./learn/panel.js";
 import { NetworkView } from "./network/view.js";
 import { PictureDialog } from "./pictures.js";
 import { PlayView } from "./play/view.js";
+import { SaveDialog } from "./save/dialog.js";
 import { SeesView } from "./sees/view.js";
 import { TableView } from "./table/view.js";
 import { Bubble } from "./term.js";
@@ -25,16 +29,19 @@ const COMPONENTS = {
   play: PlayView,
   health: HealthView,
   table: TableView,
+  learn: LearnView,
 };
 
 /** @param {{loader: import("../state/loader.js").Loader}} props */
 export function App({ loader }) {
   const View = COMPONENTS[view.value];
   return html`
-    <a class="skip-link" href="#layer-name" onClick=${skip}>Skip to the filter</a>
+    <a class="skip-link" href="#main" onClick=${skip}>Skip to the content</a>
     <${Header} />
-    <main data-view=${view.value}><${View} loader=${loader} /></main>
+    <${TourPanel} />
+    <main id="main" tabindex="-1" data-view=${view.value}><${View} loader=${loader} /></main>
     ${picking.value && html`<${PictureDialog} loader=${loader} />`} ${helping.value && html`<${HelpDialog} />`}
+    ${saving.value && html`<${SaveDialog} loader=${loader} />`}
     ${detailed.value !== null && html`<${DetailDialog} />`}
     ${dragging.value && html`<div class="drop-here"><p>Drop the picture to show it to the network</p></div>`}
     <${Banners} />
@@ -43,8 +50,8 @@ export function App({ loader }) {
   `;
 }
 
-/** To the open filter, without a word to the address: that belongs to what is chosen. */
+/** To the open view, without a word to the address: that belongs to what is chosen. */
 function skip(event) {
   event.preventDefault();
-  document.querySelector(".filter-strip [tabindex='0']")?.focus();
+  document.getElementById("main").focus();
 }

@@ -50,12 +50,13 @@ export function Contributions() {
 
 /** Which channels take away what others bring; a click leads to the first of the two. */
 function Opposing() {
-  const { layer, inputs } = chain.value;
+  const { layer, inputs, word } = chain.value;
   const sought = useRef(null); // a channel of a page that is on its way
   useEffect(() => {
     if (inputs.channels.includes(sought.current)) scrollTo(sought.current);
     sought.current = null;
   }, [inputs]);
+  if (word.separate) return null; // kept apart, they do nothing to each other
   const seek = (channel) => {
     if (inputs.channels.includes(channel)) return scrollTo(channel);
     sought.current = channel;

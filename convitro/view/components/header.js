@@ -1,6 +1,7 @@
 /** The bar at the top: whose page this is, which network, and the page's own settings. */
 
 import { toggleTheme } from "../state/actions.js";
+import { saving } from "../state/saving.js";
 import { helping, network, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
 import { Nav } from "./nav.js";
@@ -29,6 +30,12 @@ export function Header() {
           onChoose=${(key) => (sharedScale.value = key === "shared")}
         />
       </span>
+      ${
+        network.value &&
+        html`<${IconButton} label="Save …" title="Save this view or the session (e)" onClick=${() => (saving.value = true)}>
+        <${Tray} />
+      </${IconButton}>`
+      }
       <${IconButton} label=${dark ? "Light colours" : "Dark colours"} title="Light or dark (t)" onClick=${toggleTheme}>
         ${dark ? html`<${Sun} />` : html`<${Moon} />`}
       </${IconButton}>
@@ -41,6 +48,12 @@ function IconButton({ label, title, onClick, children }) {
   return html`<button type="button" class="quiet round" aria-label=${label} title=${title} onClick=${onClick}>
     ${children}
   </button>`;
+}
+
+function Tray() {
+  return html`<svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" class="stroked">
+    <path d="M8 2v8M4.8 7 8 10.2 11.2 7M2.5 10.5v2.2a.8.8 0 0 0 .8.8h9.4a.8.8 0 0 0 .8-.8v-2.2" />
+  </svg>`;
 }
 
 function Sun() {

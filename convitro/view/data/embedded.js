@@ -98,6 +98,19 @@ export class EmbeddedSource {
     };
   }
 
+  /** What a filter makes of one more picture of this report. */
+  async compared(picture, name, filter, aggregation) {
+    const { pictures } = await this.pictures();
+    if (!pictures.some(({ id }) => id === picture)) throw absent("This picture is not in this report.");
+    const [{ arrays, prediction, picture: facts }, part] = await Promise.all([
+      this.network(picture),
+      this.filter(picture, name, filter, 0, aggregation),
+    ]);
+    const maps = Object.fromEntries(MAPS.filter((key) => part.arrays[key]).map((key) => [key, part.arrays[key]]));
+    const limits = Object.fromEntries(Object.entries(maps).map(([key, { values }]) => [key, limitOf(values)]));
+    return { picture: facts, layer: name, filter, prediction: prediction.slice(0, 3), limits, arrays: { picture: arrays.picture, ...maps } };
+  }
+
   /** The view Aggregation computes every map anew. */
   async cancellation() {
     throw absent("How far the channels cancel out is not in this report.");
@@ -126,6 +139,11 @@ export class EmbeddedSource {
   /** Below the page stands the diagnosis. */
   async health() {
     throw absent("The network has to be looked over.");
+  }
+
+  /** This page is such a file. */
+  async session() {
+    throw absent("A file of this session is what this page is.");
   }
 
   /** A report takes no pictures. */

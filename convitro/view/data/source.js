@@ -60,6 +60,11 @@ export class ServerSource {
     return fetchDocument("combined", { picture, layer, filter, aggregation }, signal);
   }
 
+  /** What a filter makes of one more picture, and what the network says of it. */
+  compared(picture, layer, filter, aggregation, signal) {
+    return fetchDocument("compared", { picture, layer, filter, aggregation }, signal);
+  }
+
   /** What the network answers when a whole layer combines its channels another way. */
   outcome(picture, layer, aggregation, signal) {
     return fetchDocument("outcome", { picture, layer, aggregation }, signal);
@@ -78,6 +83,11 @@ export class ServerSource {
   /** What a look over the network finds. */
   health(signal) {
     return fetchDocument("health", {}, signal);
+  }
+
+  /** A page with the network on a picture inside, as bytes; `opening` is the address that it opens with. */
+  async session(choices, signal) {
+    return (await answered(`api/session?${new URLSearchParams(choices)}`, { signal })).blob();
   }
 
   /** Hand in one's own picture. Resolves to {id, name}. */

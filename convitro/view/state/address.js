@@ -3,16 +3,21 @@
 import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
 import { chooseMapKind, mapKind } from "./aggregations.js";
+import { compared, readCompared } from "./compared.js";
 import { openSetting, setting } from "./play.js";
 import { writeSetting } from "./playaddress.js";
 import * as store from "./store.js";
+import { readPlace, settled, writePlace } from "./tour.js";
 import { chooseView, OPENING } from "./views.js";
 
 /** Choices as the part of the address after "#". */
 function write() {
   const parts = new URLSearchParams();
+  const tour = writePlace();
+  if (tour) parts.set("tour", tour);
   if (store.view.value !== OPENING) parts.set("view", store.view.value);
   if (store.pictureId.value) parts.set("picture", store.pictureId.value);
+  if (compared.value.length) parts.set("compare", compared.value.join(","));
   if (store.layerName.value) parts.set("layer", store.layerName.value);
   parts.set("filter", String(store.filterIndex.value));
   if (store.aggregation.value) parts.set("aggregation", store.aggregation.value);
@@ -30,6 +35,7 @@ function read() {
   batch(() => {
     chooseView(parts.get("view"));
     store.pictureId.value = parts.get("picture") ?? "";
+    readCompared(parts.get("compare"));
     store.layerName.value = parts.get("layer") ?? "";
     store.filterIndex.value = parts.has("filter") ? wholeNumber(parts.get("filter")) : null;
     store.aggregation.value = parts.get("aggregation") ?? "";
@@ -40,6 +46,7 @@ function read() {
     store.hovered.value = null;
     if (parts.has("play")) openSetting(parts.get("play"));
     settleChoices();
+    readPlace(parts.get("tour"), ![...parts.keys()].some((name) => name !== "tour" && name !== "picture"));
   });
 }
 
@@ -73,7 +80,7 @@ export function followAddress() {
   let first = true;
   effect(() => {
     const hash = write();
-    if (!store.network.value || hash === location.hash) return;
+    if (!store.network.value || !settled.value || hash === location.hash) return;
     const replace = first || viewOf(hash) === viewOf(location.hash);
     first = false;
     showAddress(hash, replace);

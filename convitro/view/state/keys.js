@@ -1,46 +1,98 @@
-/** Single-key shortcuts. The list under "?" is made from this table. */
+/** Single-key shortcuts. Each acts only where its effect can be seen; the list under "?" is made from this table. */
 
 import * as actions from "./actions.js";
 import { toggleMapKind } from "./aggregations.js";
-import { slideBy, toggleSliding } from "./slide.js";
+import { keepPixel } from "./play.js";
+import { saving } from "./saving.js";
+import { SLIDES } from "./slide.js";
 import * as store from "./store.js";
+import { leaveTour, openStep, turnStep } from "./tour.js";
 import { chooseView, shownViews } from "./views.js";
 
-/** @type {{keys: string[], words: string, run: (key: string) => void}[]} */
+const OF_A_FILTER = ["filter", "aggregation", "sees"];
+const WITH_MAPS = ["network", ...OF_A_FILTER, "play"];
+const SLIDING = ["filter", "play"];
+
+/**
+ * @typedef {{keys: string[], words: string, run: (key: string) => void, views?: string[], needsServer?: boolean, tour?: boolean, always?: boolean}} Shortcut
+ *   `views` are those where it acts, all where there are none; `tour` ones act during a tour; `always` ones are no
+ *   letters, and act also where single-key shortcuts are switched off
+ * @type {Shortcut[]}
+ */
 export const SHORTCUTS = [
-  { keys: ["j", "k"], words: "next, previous filter", run: (key) => actions.stepFilter(key === "j" ? 1 : -1) },
-  { keys: ["l", "h"], words: "next, previous layer", run: (key) => actions.stepLayer(key === "l" ? 1 : -1) },
-  {
-    keys: ["a", "A"],
-    words: "next, previous aggregation",
-    run: (key) => actions.stepAggregation(key === "a" ? 1 : -1),
-  },
-  { keys: ["0"], words: "back to the trained aggregation", run: () => actions.chooseAggregation("") },
-  {
-    keys: ["g"],
-    words: "in Aggregation: feature maps or aggregated maps",
-    run: () => store.view.value === "aggregation" && toggleMapKind(),
-  },
-  { keys: ["m"], words: "jump to the strongest pixel", run: () => actions.unpin() },
-  { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale() },
-  { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true) },
   {
     keys: Array.from({ length: 9 }, (_, index) => String(index + 1)),
     words: "the views, in the order of the tabs",
     run: (key) => shownViews()[key - 1] && chooseView(shownViews()[key - 1].id),
   },
-  { keys: ["x"], words: "Play: slide the kernel, pause", run: () => inPlay(toggleSliding) },
+  { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme() },
+  { keys: ["e"], words: "save this view or the session", run: () => (saving.value = true) },
+  { keys: ["?"], words: "this list", run: () => (store.helping.value = true), always: true },
+  { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true), views: WITH_MAPS },
+  { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale(), views: WITH_MAPS },
+  { keys: ["j", "k"], words: "next, previous filter", run: (key) => actions.stepFilter(key === "j" ? 1 : -1), views: OF_A_FILTER },
+  { keys: ["l", "h"], words: "next, previous layer", run: (key) => actions.stepLayer(key === "l" ? 1 : -1), views: OF_A_FILTER },
+  { keys: ["m"], words: "jump to the strongest pixel", run: toStrongest, views: [...OF_A_FILTER, "play"] },
+  {
+    keys: ["a", "A"],
+    words: "next, previous aggregation",
+    run: (key) => actions.stepAggregation(key === "a" ? 1 : -1),
+    views: ["filter"],
+    needsServer: true,
+  },
+  {
+    keys: ["0"],
+    words: "back to the trained aggregation",
+    run: () => actions.chooseAggregation(""),
+    views: ["filter"],
+    needsServer: true,
+  },
+  { keys: ["g"], words: "feature maps or aggregated maps", run: toggleMapKind, views: ["aggregation"] },
+  { keys: ["x"], words: "slide the kernel, pause", run: () => SLIDES[store.view.value].toggle(), views: SLIDING },
   {
     keys: [".", ","],
-    words: "Play: one place on, one place back",
-    run: (key) => inPlay(() => slideBy(key === "." ? 1 : -1)),
+    words: "slide one place on, one place back",
+    run: (key) => SLIDES[store.view.value].by(key === "." ? 1 : -1),
+    views: SLIDING,
   },
-  { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme() },
-  { keys: ["?"], words: "this list", run: () => (store.helping.value = true) },
+  { keys: ["→", "←"], words: "next, previous step", run: (key) => turnStep(key === "→" ? 1 : -1), tour: true, always: true },
+  { keys: ["n", "b"], words: "next, previous step", run: (key) => turnStep(key === "n" ? 1 : -1), tour: true },
+  { keys: ["Esc"], words: "leave the tour", run: () => leaveTour(), tour: true, always: true },
 ];
 
-function inPlay(run) {
-  if (store.view.value === "play") run();
+const NAMES = { ArrowRight: "→", ArrowLeft: "←", Escape: "Esc" };
+
+/** Jump to the strongest pixel of the map that is open. */
+function toStrongest() {
+  if (store.view.value === "play") keepPixel(null);
+  else actions.unpin();
+}
+
+/** Whether a shortcut does something where the page is now. */
+function acts({ views, needsServer, tour, always }) {
+  if (!always && !store.shortcuts.value) return false;
+  if (needsServer && !store.live.value) return false;
+  if (tour && !openStep.value) return false;
+  return !views || views.includes(store.view.value);
+}
+
+/**
+ * The shortcuts in groups, as the list shows them: by the views where they act, the group of the open view before others.
+ * @returns {{views: string[], tour: boolean, shortcuts: Shortcut[]}[]} no `views` where they act in all
+ */
+export function shortcutGroups() {
+  const shown = shownViews();
+  const groups = new Map();
+  for (const shortcut of SHORTCUTS) {
+    if (shortcut.needsServer && !store.live.value) continue;
+    const views = shown.filter(({ id }) => shortcut.views?.includes(id)).map(({ id }) => id);
+    if (shortcut.views && !views.length) continue;
+    const key = `${views} ${Boolean(shortcut.tour)}`;
+    if (!groups.has(key)) groups.set(key, { views, tour: Boolean(shortcut.tour), shortcuts: [] });
+    groups.get(key).shortcuts.push(shortcut);
+  }
+  const here = ({ views }) => Number(views.includes(store.view.value));
+  return [...groups.values()].sort((a, b) => here(b) - here(a));
 }
 
 /** Listen for the shortcuts, except while someone types, holds a modifier, or has a dialog open. */
@@ -48,10 +100,10 @@ export function followKeys() {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.target.closest?.("input, textarea, select, dialog")) return;
-    if (!store.shortcuts.value && event.key !== "?") return;
-    const shortcut = SHORTCUTS.find(({ keys }) => keys.includes(event.key));
+    const name = NAMES[event.key] ?? event.key;
+    const shortcut = SHORTCUTS.find((each) => each.keys.includes(name) && acts(each));
     if (!shortcut || !store.network.value) return;
     event.preventDefault();
-    shortcut.run(event.key);
+    shortcut.run(name);
   });
 }

@@ -166,6 +166,22 @@ export class Loader {
     });
   }
 
+  /** The network on the open picture as one HTML file that opens as this page is; null where that was withdrawn. */
+  async session() {
+    let page = null;
+    const { network, layerName, filterIndex } = store;
+    await this.newest("session", async (signal) => {
+      const open = { picture: network.value.picture.id, layer: layerName.value, filter: filterIndex.value ?? 0 };
+      page = await this.source.session({ ...open, opening: location.hash.slice(1) }, signal);
+    });
+    return page;
+  }
+
+  /** Nobody waits for a request any more. */
+  withdraw(name) {
+    this.requests[name]?.abort();
+  }
+
   /** Run a request under a name; a newer one of the same name withdraws it. */
   async newest(name, run) {
     this.requests[name]?.abort();
@@ -216,6 +232,6 @@ export class Loader {
  * @param {object} layer
  * @param {object} word the chosen aggregation
  */
-function asked(layer, word) {
+export function asked(layer, word) {
   return word.separate || word.spec === layer.aggregation ? "" : word.spec;
 }

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expec
 from convitro.explorer import create_app
 from convitro.explorer.server import bound_socket, web_server
 from convitro.sources import Network
-from tests.explorer.networks import digits, faulty, odd, paged, resnet, small
+from tests.explorer.networks import digits, embedded, faulty, odd, paged, resnet, small
 
 TOKEN = "a-token-for-tests"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -61,6 +61,7 @@ def explorers() -> Iterator[Callable[[str], Explorer]]:
     makers = {
         "small": small,
         "digits": digits,
+        "embedded": embedded,
         "faulty": faulty,
         "odd": odd,
         "paged": paged,

@@ -103,7 +103,7 @@ def test_the_newest_choice_wins(open_page: OpenPage) -> None:
 def test_another_picture(open_page: OpenPage) -> None:
     page = open_page()
     page.get_by_role("button", name=re.compile("Choose another")).click()
-    page.get_by_role("button", name="rocket").click()
+    page.get_by_role("button", name="rocket", exact=True).click()
     expect(page.locator(".input-picture b")).to_have_text("rocket")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_url(re.compile("picture=rocket"))
