@@ -95,6 +95,7 @@ class Experiment:
 
     def standing(self) -> tuple[int, int]:
         """How many trainings are done, of how many at least."""
+        self.store.look(now=True)
         known, later = self.cells()
         return sum(self.store.outcome(cell) is not None for cell in known), len(known) + later
 

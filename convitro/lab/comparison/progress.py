@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -15,7 +15,8 @@ class Progress:
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._began, self._first = 0.0, 0
+        self._first: int | None
+        self._began, self._first = 0.0, None  # when the first training was finished, and how many were then
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
@@ -46,9 +47,9 @@ class Progress:
         """Write the line; `total` grows with the grids."""
         if self._bar is None:
             return
-        now = time.monotonic()
-        if not self._began:
-            self._began, self._first = now, done
+        now = monotonic()
+        if self._first is None or (not self._began and done > self._first):  # the start is not like the rest
+            self._began, self._first = (0.0 if self._first is None else now), done
         trained = done - self._first
         left = (now - self._began) / trained * (total - done) if trained else None
         arms = ", ".join(dict.fromkeys(f"{cell.arm} {cell.regime}" for cell in running)) or "waiting"

@@ -27,8 +27,8 @@ BEAT_S = 5.0
 """Between two signs of life of a claim."""
 LOOK_S = 1.0
 """Between two looks at what others have finished."""
-STALE_S = 60.0
-"""A claim without one for so long is nobody's any more."""
+STALE_S = 180.0
+"""A claim without one for so long is nobody's any more; a shared folder may show it a minute late."""
 SAMPLED = 64
 """Pictures that stand for all, where these are not in memory."""
 
@@ -37,8 +37,9 @@ class Store:
     """The finished trainings of one comparison, for any number of processes on any number of machines.
 
     A training's file is named by what decides its numbers, so it is found again whoever wrote it. A claim is
-    a file that only one process can make; it is touched while that one lives, and taken over when it was not
-    for a minute. Two that take over one claim at the same moment may both train it, to the same numbers.
+    a file that only one process can make. It is touched every few seconds while that one lives, and taken
+    over when it was not for three minutes. Where two take over one claim at the same moment, both train it,
+    to the same numbers.
 
     Args:
         path: the folder; it is made.
@@ -85,9 +86,9 @@ class Store:
             self._outcomes[cell] = self._read(cell)
         return self._outcomes.get(cell)
 
-    def look(self) -> None:
-        """See what others have finished; not more often than every second."""
-        if time.monotonic() - self._looked >= LOOK_S:
+    def look(self, *, now: bool = False) -> None:
+        """See what is finished, whoever did it; not more often than every second, unless it must be now."""
+        if now or time.monotonic() - self._looked >= LOOK_S:
             self._looked = time.monotonic()
             cells = self.path / CELLS
             self._there = {file.stem for file in cells.glob("*.json")} if cells.exists() else set()
