@@ -12,6 +12,7 @@ import { followAggregations } from "./state/aggregations.js";
 import { followKeys } from "./state/keys.js";
 import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
+import { followTraining } from "./state/training.js";
 import { live, shortcuts, theme } from "./state/store.js";
 
 live.value = !EmbeddedSource.isIn(document);
@@ -34,6 +35,7 @@ followKeys();
 if (live.value) {
   followFiles(loader);
   followAggregations(loader);
+  followTraining(loader);
 }
 
 const root = document.getElementById("app");

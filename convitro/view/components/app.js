@@ -16,6 +16,7 @@ import { PlayView } from "./play/view.js";
 import { SeesView } from "./sees/view.js";
 import { TableView } from "./table/view.js";
 import { Bubble } from "./term.js";
+import { TrainingView } from "./training/view.js";
 
 const COMPONENTS = {
   network: NetworkView,
@@ -23,6 +24,7 @@ const COMPONENTS = {
   aggregation: AggregationView,
   sees: SeesView,
   play: PlayView,
+  training: TrainingView,
   health: HealthView,
   table: TableView,
 };

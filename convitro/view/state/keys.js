@@ -2,6 +2,7 @@
 
 import * as actions from "./actions.js";
 import { toggleMapKind } from "./aggregations.js";
+import { stepEpoch, togglePlaying } from "./training.js";
 import { slideBy, toggleSliding } from "./slide.js";
 import * as store from "./store.js";
 import { chooseView, shownViews } from "./views.js";
@@ -29,18 +30,26 @@ export const SHORTCUTS = [
     words: "the views, in the order of the tabs",
     run: (key) => shownViews()[key - 1] && chooseView(shownViews()[key - 1].id),
   },
-  { keys: ["x"], words: "Play: slide the kernel, pause", run: () => inPlay(toggleSliding) },
+  {
+    keys: ["x"],
+    words: "Play: slide the kernel; Training: play the epochs; pause",
+    run: () => inView({ play: toggleSliding, training: togglePlaying }),
+  },
   {
     keys: [".", ","],
-    words: "Play: one place on, one place back",
-    run: (key) => inPlay(() => slideBy(key === "." ? 1 : -1)),
+    words: "Play: one place on, back; Training: one epoch on, back",
+    run: (key) => {
+      const by = key === "." ? 1 : -1;
+      inView({ play: () => slideBy(by), training: () => stepEpoch(by) });
+    },
   },
   { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme() },
   { keys: ["?"], words: "this list", run: () => (store.helping.value = true) },
 ];
 
-function inPlay(run) {
-  if (store.view.value === "play") run();
+/** Do what a key means in the open view, if anything. */
+function inView(meanings) {
+  meanings[store.view.value]?.();
 }
 
 /** Listen for the shortcuts, except while someone types, holds a modifier, or has a dialog open. */

@@ -1,0 +1,97 @@
+/** The chosen filter at the start and now: its kernels, its map, and what the network said. */
+
+import { mapOf } from "../../data/document.js";
+import { format, formatShare } from "../../numbers/format.js";
+import { limitOf, signedScale } from "../../numbers/scale.js";
+import { stepFilter } from "../../state/actions.js";
+import { filterIndex, layer } from "../../state/store.js";
+import { current, epochs, shown } from "../../state/training.js";
+import { html } from "../html.js";
+import { MapView } from "../map.js";
+import { Matrix } from "../matrix.js";
+import { Term } from "../term.js";
+import { KernelPicture } from "./kernels.js";
+import { MovedLine, movedAt } from "./moved.js";
+import { named } from "./slider.js";
+
+const WITH_NUMBERS = { kernels: 3, side: 5 };
+
+export function CloseUp() {
+  const documents = shown.value;
+  const here = documents?.filter.layer === layer.value.name && documents.filter.filter === filterIndex.value;
+  return html`<section class="training-part closeup" aria-labelledby="layer-name" data-epoch=${here ? documents.filter.epoch : ""}>
+    <div class="layer-headline">
+      <h3 id="layer-name"><span class="muted">layer</span> ${layer.value.name} <span class="muted">filter</span> ${filterIndex}</h3>
+      <span class="stepper">
+        <button type="button" class="quiet round" aria-label="Previous filter" title="Previous filter (k)" onClick=${() => stepFilter(-1)}>‹</button>
+        <button type="button" class="quiet round" aria-label="Next filter" title="Next filter (j)" onClick=${() => stepFilter(1)}>›</button>
+      </span>
+    </div>
+    <div class="closeup-parts">
+      ${
+        here
+          ? html`<${Kernels} document=${documents.filterStart} beside=${documents.filter} kind="start" />
+            <span class="closeup-arrow" aria-hidden="true">→</span>
+            <${Kernels} document=${documents.filter} beside=${documents.filterStart} kind="now" />
+            ${documents.filter.arrays.map && html`<${Map} document=${documents.filter} />`}
+            <${Facts} document=${documents.filter} prediction=${documents.now.prediction} />`
+          : html`<div class="closeup-wait" aria-busy="true"></div>`
+      }
+    </div>
+  </section>`;
+}
+
+/** The kernels at one of two epochs, both on one scale. */
+function Kernels({ document, beside, kind }) {
+  const { kernels } = document.arrays;
+  const [count, rows, columns] = kernels.shape;
+  const limit = Math.max(limitOf(kernels.values), limitOf(beside.arrays.kernels.values)) || 1;
+  const { raw_input: raw, in_channels: channels } = layer.value;
+  const inColour = raw && channels === 3;
+  const small = count <= WITH_NUMBERS.kernels && Math.max(rows, columns) <= WITH_NUMBERS.side;
+  const words = kind === "start" ? named(epochs.value[0]) : named(document.epoch);
+  return html`<figure class="closeup-kernels" data-kind=${kind}>
+    <figcaption>${kind === "start" ? "At the start" : words}</figcaption>
+    <div class="closeup-pictures">
+      ${(inColour || !small) && html`<${KernelPicture} kernels=${kernels} limit=${limit} coloured=${inColour} label="${words}: ${inColour ? "the filter in colours" : `its ${count} kernels`}" />`}
+      ${
+        small &&
+        html`<div class="closeup-matrices">${Array.from({ length: count }, (_, index) => html`<${Matrix}
+          key=${index} size=${[rows, columns]} large=${true} label="${words}: kernel ${index}"
+          read=${() => ({ values: mapOf(kernels, index), scale: signedScale(limit, []) })}
+        />`)}</div>`
+      }
+    </div>
+  </figure>`;
+}
+
+function Map({ document }) {
+  const { map } = document.arrays;
+  return html`<figure class="closeup-map">
+    <figcaption>Its <${Term} word="feature map" /></figcaption>
+    <${MapView} values=${map.values} size=${map.shape} scale=${signedScale(document.map_limit || 1, [])}
+      label="Feature map of filter ${document.filter}, ${named(document.epoch)}" marks=${() => []} onPoint=${() => {}} onPin=${() => {}} />
+  </figure>`;
+}
+
+function Facts({ document, prediction }) {
+  const value = movedAt(document.filter, current.value);
+  return html`<div class="closeup-facts">
+    ${
+      value !== null &&
+      html`<p class="closeup-moved"><${MovedLine} filter=${document.filter} width=${150} height=${36} />
+        <span>moved by <b class="number" data-fact="moved">${format(value)}</b>
+        ${" "}<span class="muted" title="‖w − w₀‖ / ‖w₀‖: the length of the change, with its length at the start as 1">of its length</span></span></p>`
+    }
+    ${document.bias !== null && html`<p>its <${Term} word="bias" /> <b class="number" data-fact="bias">${format(document.bias)}</b></p>`}
+    ${prediction.length > 0 && html`<${Said} prediction=${prediction} />`}
+  </div>`;
+}
+
+/** What the network of that epoch said of the picture. */
+function Said({ prediction }) {
+  return html`<div class="closeup-said"><p>what the network then said</p>
+    <ol>${prediction.slice(0, 3).map(({ index, name, share }) => html`<li key=${index}>
+      <span>${name}</span> <span class="number">${formatShare(share)}</span></li>`)}</ol>
+  </div>`;
+}
