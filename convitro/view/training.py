@@ -15,7 +15,7 @@ from convitro.view.document import Document
 from convitro.view.network import prediction_manifest
 from convitro.view.values import float_array, limit, number, quantise
 
-FILTERS_PER_PAGE = 24
+FILTERS_PER_PAGE = 32
 MOST_KERNELS = 64  # of a filter; the page says how many there are besides
 SIDE = 40  # of the small maps
 MEASURES = ("loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate")

@@ -5,7 +5,7 @@ import { SourceError } from "../data/source.js";
 import * as store from "./store.js";
 
 /** Filters of a page; as in view/training.py. */
-export const FILTERS_PER_PAGE = 24;
+export const FILTERS_PER_PAGE = 32;
 const POLL_MS = 2000;
 const WHOLE_PLAY_MS = 7000;
 const STEP_MS = [150, 700]; // shortest and longest stay at an epoch while it plays
@@ -20,6 +20,8 @@ export const epoch = signal(null);
 export const pointed = signal(null);
 /** Whether the epochs go by. */
 export const playing = signal(false);
+/** Whether the small kernels show what training added instead of what they are. */
+export const added = signal(false);
 /** {now, start, filter, filterStart}: documents of the chosen epoch and of the first one, all of one layer and picture. */
 export const shown = signal(null);
 /** How far the filters of the open layer have moved. */

@@ -2,7 +2,7 @@
 
 import { mapOf } from "../../data/document.js";
 import { format, formatShare } from "../../numbers/format.js";
-import { limitOf, signedScale } from "../../numbers/scale.js";
+import { channelName, limitOf, signedScale } from "../../numbers/scale.js";
 import { stepFilter } from "../../state/actions.js";
 import { filterIndex, layer } from "../../state/store.js";
 import { current, epochs, shown } from "../../state/training.js";
@@ -10,7 +10,7 @@ import { html } from "../html.js";
 import { MapView } from "../map.js";
 import { Matrix } from "../matrix.js";
 import { Term } from "../term.js";
-import { KernelPicture } from "./kernels.js";
+import { difference, KernelPicture } from "./kernels.js";
 import { MovedLine, movedAt } from "./moved.js";
 import { named } from "./slider.js";
 
@@ -30,9 +30,7 @@ export function CloseUp() {
     <div class="closeup-parts">
       ${
         here
-          ? html`<${Kernels} document=${documents.filterStart} beside=${documents.filter} kind="start" />
-            <span class="closeup-arrow" aria-hidden="true">→</span>
-            <${Kernels} document=${documents.filter} beside=${documents.filterStart} kind="now" />
+          ? html`<${Change} start=${documents.filterStart.arrays.kernels} now=${documents.filter.arrays.kernels} />
             ${documents.filter.arrays.map && html`<${Map} document=${documents.filter} />`}
             <${Facts} document=${documents.filter} prediction=${documents.now.prediction} />`
           : html`<div class="closeup-wait" aria-busy="true"></div>`
@@ -41,28 +39,35 @@ export function CloseUp() {
   </section>`;
 }
 
-/** The kernels at one of two epochs, both on one scale. */
-function Kernels({ document, beside, kind }) {
-  const { kernels } = document.arrays;
+/** The kernels at the start, now, or what training added; the first two on one scale. */
+function Kernels({ kernels, limit, kind, words }) {
   const [count, rows, columns] = kernels.shape;
-  const limit = Math.max(limitOf(kernels.values), limitOf(beside.arrays.kernels.values)) || 1;
   const { raw_input: raw, in_channels: channels } = layer.value;
   const inColour = raw && channels === 3;
   const small = count <= WITH_NUMBERS.kernels && Math.max(rows, columns) <= WITH_NUMBERS.side;
-  const words = kind === "start" ? named(epochs.value[0]) : named(document.epoch);
-  return html`<figure class="closeup-kernels" data-kind=${kind}>
-    <figcaption>${kind === "start" ? "At the start" : words}</figcaption>
-    <div class="closeup-pictures">
-      ${(inColour || !small) && html`<${KernelPicture} kernels=${kernels} limit=${limit} coloured=${inColour} label="${words}: ${inColour ? "the filter in colours" : `its ${count} kernels`}" />`}
-      ${
-        small &&
-        html`<div class="closeup-matrices">${Array.from({ length: count }, (_, index) => html`<${Matrix}
-          key=${index} size=${[rows, columns]} large=${true} label="${words}: kernel ${index}"
-          read=${() => ({ values: mapOf(kernels, index), scale: signedScale(limit, []) })}
-        />`)}</div>`
-      }
-    </div>
+  const scale = signedScale(limit || 1, []);
+  return html`<figure class="closeup-kernels" data-kind=${kind} data-small=${small}>
+    <figcaption>${words}</figcaption>
+    ${(inColour || !small) && html`<${KernelPicture} kernels=${kernels} limit=${limit} coloured=${inColour} label="${words}: ${inColour ? "the filter in colours" : `${count} kernels`}" />`}
+    ${
+      small &&
+      html`<div class="closeup-matrices" data-count=${count}>${Array.from({ length: count }, (_, index) => html`<${Matrix}
+        key=${index} size=${[rows, columns]} large=${count === 1} label="${words}: kernel of ${channelName(layer.value, index)}"
+        read=${() => ({ values: mapOf(kernels, index), scale })}
+      />`)}</div>`
+    }
   </figure>`;
+}
+
+/** Start, now and the difference. */
+function Change({ start, now }) {
+  const limit = Math.max(limitOf(start.values), limitOf(now.values));
+  const added = difference(now, start);
+  return html`<${Kernels} kernels=${start} limit=${limit} kind="start" words=${named(epochs.value[0])} />
+    <span class="closeup-sign" aria-hidden="true">+</span>
+    <${Kernels} kernels=${added} limit=${limitOf(added.values)} kind="added" words="What training added" />
+    <span class="closeup-sign" aria-hidden="true">=</span>
+    <${Kernels} kernels=${now} limit=${limit} kind="now" words=${named(current.value)} />`;
 }
 
 function Map({ document }) {

@@ -2,16 +2,21 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { format } from "../../numbers/format.js";
+import { limitOf } from "../../numbers/scale.js";
 import { chooseFilter, chooseLayer } from "../../state/actions.js";
 import { filterIndex, layer, network, picking, sharedScale, theme } from "../../state/store.js";
-import { current, FILTERS_PER_PAGE, shown } from "../../state/training.js";
+import { added, current, FILTERS_PER_PAGE, shown } from "../../state/training.js";
 import { html } from "../html.js";
-import { drawPicture } from "../pixels.js";
-import { smallMap } from "../pixels.js";
+import { drawPicture, smallMap } from "../pixels.js";
 import { Radios } from "../radios.js";
-import { KernelPicture, kernelsOf } from "./kernels.js";
+import { difference, KernelPicture, kernelsOf } from "./kernels.js";
 import { MovedLine, movedAt } from "./moved.js";
 import { named } from "./slider.js";
+
+const KINDS = [
+  { key: "are", label: "the kernels as they are", body: "as they are" },
+  { key: "added", label: "what training added to the kernels", body: "what training added" },
+];
 
 export function FilterTiles() {
   const { name, out_channels: count } = layer.value;
@@ -21,11 +26,13 @@ export function FilterTiles() {
   return html`<section class="training-part" aria-labelledby="tiles-title">
     <div class="tiles-head">
       <h3 id="tiles-title">${count} filters of <${LayerChoice} /></h3>
+      <${Radios} label="Kernels" class="segments" itemClass="segment" items=${KINDS} chosen=${added.value ? "added" : "are"}
+        onChoose=${(key) => (added.value = key === "added")} />
       <${PictureButton} />
       ${count > FILTERS_PER_PAGE && html`<${Pages} start=${start} count=${count} />`}
     </div>
     <p class="muted">${named(current.value)}: ${kernelWords()} Beside it ${here && !documents.now.arrays.maps ? html`no map: ${documents.now.no_maps}.` : "the map that it made of the picture then, and below how far it has moved from where it began."}</p>
-    ${here && documents.now.start === start ? html`<${Tiles} now=${documents.now} />` : html`<div class="tiles-wait" aria-busy="true"></div>`}
+    ${here && documents.now.start === start ? html`<${Tiles} documents=${documents} />` : html`<div class="tiles-wait" aria-busy="true"></div>`}
   </section>`;
 }
 
@@ -60,11 +67,14 @@ function Pages({ start, count }) {
   </span>`;
 }
 
-function Tiles({ now }) {
+function Tiles({ documents: { now, start } }) {
+  const all = now.arrays.kernels;
+  const kernels = added.value ? difference(all, start.arrays.kernels) : all;
+  const limit = !sharedScale.value ? null : added.value ? limitOf(kernels.values) : now.kernel_limit;
   const items = now.filters.map((filter, place) => ({
     key: filter,
     label: `filter ${filter}${spokenMove(filter)}`,
-    body: html`<${Tile} now=${now} place=${place} filter=${filter} />`,
+    body: html`<${Tile} now=${now} kernels=${kernels} limit=${limit} place=${place} filter=${filter} />`,
   }));
   return html`<${Radios} label="Filters" class="training-tiles" itemClass="training-tile" items=${items} chosen=${filterIndex.value} onChoose=${chooseFilter} />`;
 }
@@ -74,12 +84,12 @@ function spokenMove(filter) {
   return value === null ? "" : `, moved ${format(value)}`;
 }
 
-function Tile({ now, place, filter }) {
+function Tile({ now, kernels, limit, place, filter }) {
   const { raw_input: raw, in_channels: channels } = layer.value;
   const value = movedAt(filter, now.epoch);
   return html`<span class="tile-number">${filter}</span>
     <span class="tile-pictures" data-mapped=${Boolean(now.arrays.maps)}>
-      <${KernelPicture} kernels=${kernelsOf(now.arrays.kernels, place)} limit=${sharedScale.value ? now.kernel_limit : null} coloured=${raw && channels === 3} />
+      <${KernelPicture} kernels=${kernelsOf(kernels, place)} limit=${limit} coloured=${raw && channels === 3} />
       ${now.arrays.maps && html`<${TileMap} document=${now} place=${place} />`}
     </span>
     <span class="tile-moved"><${MovedLine} filter=${filter} /><span class="number">${value === null ? "" : format(value)}</span></span>`;
@@ -90,10 +100,8 @@ function TileMap({ document, place }) {
   const colours = theme.value;
   const shared = sharedScale.value;
   useEffect(() => {
-    const { maps, limits } = document.arrays;
-    const share = shared ? limits.values[place] / (document.map_limit || 1) : 1;
-    const scaled = { arrays: { maps, limits: { values: Float32Array.of(share, 1) } } };
-    const image = smallMap({ arrays: { maps: one(maps, place), limits: scaled.arrays.limits } }, 0, true, colours);
+    const limits = Float32Array.of(document.arrays.limits.values[place], document.map_limit); // the layer's largest, too
+    const image = smallMap({ arrays: { maps: one(document.arrays.maps, place), limits: { values: limits } } }, 0, shared, colours);
     canvas.current.width = image.width;
     canvas.current.height = image.height;
     canvas.current.getContext("2d").putImageData(image, 0, 0);
