@@ -57,6 +57,7 @@ def explore(
         if run is None:
             network = open_model(model, arch, input, classes, mean, std)
         else:
-            network, followed = open_run(run, model, arch, {"--input": input, "--classes": classes})
+            own = {"--input": input, "--classes": classes, "--mean": mean.strip("0"), "--std": std.strip("1")}
+            network, followed = open_run(run, model, arch, own)
         seen = None if data is None else chosen_data(network, data, IMAGES_SEEN)[0]
     serve(network, image, data=seen, run=followed, host=host, port=port, browse=browse)

@@ -53,7 +53,7 @@ def open_run(
     from convitro.lab import Run
     from convitro.sources import Network, load
 
-    if given := [name for name, value in known.items() if value is not None]:
+    if given := [name for name, value in known.items() if value]:
         raise ArgumentError(
             f"explore: {given[0]} beside --run.",
             expected="one of them: the folder knows what it was trained on",
