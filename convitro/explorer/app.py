@@ -32,6 +32,7 @@ from convitro.explorer.problems import (
 )
 from convitro.explorer.saved import session_page
 from convitro.explorer.session import Session
+from convitro.explorer.training import Following, Run
 from convitro.explorer.upload import read_upload
 from convitro.explorer.work import Workbench
 from convitro.sources import Network
@@ -61,6 +62,7 @@ def create_app(
     token: str,
     *,
     data: Dataset | None = None,
+    run: Run | None = None,
     hosts: frozenset[str] = LOCAL_HOSTS,
 ) -> Starlette:
     """The explorer as an ASGI application.
@@ -70,8 +72,10 @@ def create_app(
         picture: what it sees first: a bundled name, a path, a file's bytes; None is the first bundled one.
         token: the secret without which nothing is answered.
         data: images 0..1 to look over; None takes details of the bundled photographs.
+        run: the training of the network, to follow it; None where there is none.
         hosts: names under which the server may be addressed.
     """
+    session = Session(network, picture, data=data)
     routes = [
         Route("/", page),
         Route("/view/{name:path}", view_file),
@@ -90,6 +94,7 @@ def create_app(
         Route("/api/patches", document(patches_of, lane="background")),
         Route("/api/health", document(health_of, lane="background")),
         Route("/api/session", session_file),
+        *training_routes(Following(session, run)),
         Route("/api/picture", upload, methods=["POST"]),
     ]
     guard = Middleware(Guard, token=token, hosts=hosts, policy=content_policy())
@@ -100,7 +105,7 @@ def create_app(
         Exception: answer_crash,
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
-    app.state.session = Session(network, picture, data=data)
+    app.state.session = session
     app.state.workbench, app.state.background, app.state.beside = Workbench(), Workbench(), Workbench()
     return app
 
@@ -168,6 +173,16 @@ def document(compute: Compute, lane: str = "workbench") -> Callable[[Request], A
         return Response(data, media_type="application/octet-stream")
 
     return endpoint
+
+
+def training_routes(following: Following) -> list[Route]:
+    """The addresses of the training that the page follows."""
+    return [
+        Route("/api/training", document(lambda _, __: following.training())),
+        Route("/api/epoch", document(lambda _, parameters: following.epoch(parameters))),
+        Route("/api/epoch_filter", document(lambda _, parameters: following.epoch_filter(parameters))),
+        Route("/api/movement", document(lambda _, parameters: following.movement(parameters))),
+    ]
 
 
 def network_of(session: Session, parameters: Parameters) -> Document:

@@ -14,6 +14,7 @@ import { followKeys } from "./state/keys.js";
 import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
 import { followTour } from "./state/tour.js";
+import { followTraining } from "./state/training.js";
 import { live, shortcuts, theme } from "./state/store.js";
 
 live.value = !EmbeddedSource.isIn(document);
@@ -42,6 +43,7 @@ followCompared(loader);
 if (live.value) {
   followFiles(loader);
   followAggregations(loader);
+  followTraining(loader);
 }
 
 const root = document.getElementById("app");

@@ -20,6 +20,7 @@ import { SaveDialog } from "./save/dialog.js";
 import { SeesView } from "./sees/view.js";
 import { TableView } from "./table/view.js";
 import { Bubble } from "./term.js";
+import { TrainingView } from "./training/view.js";
 
 const COMPONENTS = {
   network: NetworkView,
@@ -27,6 +28,7 @@ const COMPONENTS = {
   aggregation: AggregationView,
   sees: SeesView,
   play: PlayView,
+  training: TrainingView,
   health: HealthView,
   table: TableView,
   learn: LearnView,

@@ -146,6 +146,26 @@ export class EmbeddedSource {
     throw absent("A file of this session is what this page is.");
   }
 
+  /** A training lies in a folder of its own. */
+  async training() {
+    throw absent("The training of this network is not in this report.");
+  }
+
+  /** As `training`. */
+  async epoch() {
+    return this.training();
+  }
+
+  /** As `training`. */
+  async epochFilter() {
+    return this.training();
+  }
+
+  /** As `training`. */
+  async movement() {
+    return this.training();
+  }
+
   /** A report takes no pictures. */
   async upload() {
     throw absent("Another picture has to be run through the network.");

@@ -90,6 +90,26 @@ export class ServerSource {
     return (await answered(`api/session?${new URLSearchParams(choices)}`, { signal })).blob();
   }
 
+  /** Where the training of the network stands. */
+  training(signal) {
+    return fetchDocument("training", {}, signal);
+  }
+
+  /** A page of a layer's filters as they were after an epoch. */
+  epoch(picture, layer, epoch, start, signal) {
+    return fetchDocument("epoch", { picture, layer, epoch, start }, signal);
+  }
+
+  /** One filter as it was after an epoch. */
+  epochFilter(picture, layer, epoch, filter, signal) {
+    return fetchDocument("epoch_filter", { picture, layer, epoch, filter }, signal);
+  }
+
+  /** How far the filters of a layer have moved, epoch by epoch. */
+  movement(picture, layer, signal) {
+    return fetchDocument("movement", { picture, layer }, signal);
+  }
+
   /** Hand in one's own picture. Resolves to {id, name}. */
   async upload(file, signal) {
     const headers = { "x-picture-name": encodeURIComponent((file.name || "").slice(0, 60)) };

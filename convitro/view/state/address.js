@@ -6,6 +6,7 @@ import { chooseMapKind, mapKind } from "./aggregations.js";
 import { compared, readCompared } from "./compared.js";
 import { openSetting, setting } from "./play.js";
 import { writeSetting } from "./playaddress.js";
+import * as training from "./training.js";
 import * as store from "./store.js";
 import { readPlace, settled, writePlace } from "./tour.js";
 import { chooseView, OPENING } from "./views.js";
@@ -26,6 +27,8 @@ function write() {
   const pixel = store.pinned.value;
   if (pixel) parts.set("pixel", `${pixel.y},${pixel.x}`);
   if (store.view.value === "play") parts.set("play", writeSetting(setting.value));
+  const epoch = training.epoch.value;
+  if (store.view.value === "training" && epoch !== null && !training.playing.value) parts.set("epoch", String(epoch));
   return `#${parts}`;
 }
 
@@ -45,6 +48,7 @@ function read() {
     store.pinned.value = x === undefined ? null : { y, x };
     store.hovered.value = null;
     if (parts.has("play")) openSetting(parts.get("play"));
+    training.epoch.value = parts.has("epoch") ? wholeNumber(parts.get("epoch")) : null;
     settleChoices();
     readPlace(parts.get("tour"), ![...parts.keys()].some((name) => name !== "tour" && name !== "picture"));
   });
@@ -58,6 +62,7 @@ function wholeNumber(text) {
 function viewOf(hash) {
   const parts = new URLSearchParams(hash.slice(1));
   parts.delete("pixel");
+  parts.delete("epoch");
   if (parts.has("play")) parts.set("play", parts.get("play").split("*")[0]);
   return String(parts);
 }

@@ -6,10 +6,12 @@ import { keepPixel } from "./play.js";
 import { saving } from "./saving.js";
 import { SLIDES } from "./slide.js";
 import * as store from "./store.js";
+import { stepEpoch, togglePlaying } from "./training.js";
 import { leaveTour, openStep, turnStep } from "./tour.js";
 import { chooseView, shownViews } from "./views.js";
 
-const OF_A_FILTER = ["filter", "aggregation", "sees"];
+const OF_A_PIXEL = ["filter", "aggregation", "sees"];
+const OF_A_FILTER = [...OF_A_PIXEL, "training"];
 const WITH_MAPS = ["network", ...OF_A_FILTER, "play"];
 const SLIDING = ["filter", "play"];
 
@@ -32,7 +34,7 @@ export const SHORTCUTS = [
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale(), views: WITH_MAPS },
   { keys: ["j", "k"], words: "next, previous filter", run: (key) => actions.stepFilter(key === "j" ? 1 : -1), views: OF_A_FILTER },
   { keys: ["l", "h"], words: "next, previous layer", run: (key) => actions.stepLayer(key === "l" ? 1 : -1), views: OF_A_FILTER },
-  { keys: ["m"], words: "jump to the strongest pixel", run: toStrongest, views: [...OF_A_FILTER, "play"] },
+  { keys: ["m"], words: "jump to the strongest pixel", run: toStrongest, views: [...OF_A_PIXEL, "play"] },
   {
     keys: ["a", "A"],
     words: "next, previous aggregation",
@@ -54,6 +56,14 @@ export const SHORTCUTS = [
     words: "slide one place on, one place back",
     run: (key) => SLIDES[store.view.value].by(key === "." ? 1 : -1),
     views: SLIDING,
+  },
+  { keys: ["x"], words: "play the epochs, pause", run: togglePlaying, views: ["training"], needsServer: true },
+  {
+    keys: [".", ","],
+    words: "next, previous epoch",
+    run: (key) => stepEpoch(key === "." ? 1 : -1),
+    views: ["training"],
+    needsServer: true,
   },
   { keys: ["→", "←"], words: "next, previous step", run: (key) => turnStep(key === "→" ? 1 : -1), tour: true, always: true },
   { keys: ["n", "b"], words: "next, previous step", run: (key) => turnStep(key === "n" ? 1 : -1), tour: true },
