@@ -2,6 +2,7 @@
 
 const LOOK_EVERY_MS = 150; // what a step speaks of may still be on its way, or be drawn anew
 const SETTLE_MS = 2500; // as long as the page may still move under it
+const GLIDE_MS = 700; // a smooth scroll takes no longer
 const MOST_MARKED = 12;
 const [EDGE, GAP] = [16, 14]; // pixels between panel and window, and around what is marked
 const BY_HAND = ["wheel", "touchmove", "pointerdown", "keydown"];
@@ -16,7 +17,7 @@ export class Spotlight {
     this.at = at;
     this.marked = [];
     this.until = performance.now() + SETTLE_MS;
-    this.top = null; // where the page was asked to scroll
+    this.asked = { top: null, at: 0 }; // where the page was asked to scroll, and when
     this.release = () => (this.until = 0); // who scrolls by hand is not pulled back
     for (const name of BY_HAND) addEventListener(name, this.release, { passive: true });
     this.timer = setInterval(() => this.look(), LOOK_EVERY_MS);
@@ -48,16 +49,17 @@ export class Spotlight {
     const { offsetWidth: wide, offsetHeight: high } = this.panel;
     const all = union(this.marked);
     const free = { right: all.right + GAP < innerWidth - EDGE - wide, left: all.left - GAP > EDGE + wide };
-    const now = this.panel.dataset.side ?? "right";
-    const beside = free[now] ? now : free.right ? "right" : free.left ? "left" : null;
-    this.panel.dataset.side = beside ?? now;
+    const side = this.panel.dataset.side ?? "right";
+    const beside = free[side] ? side : free.right ? "right" : free.left ? "left" : null;
+    this.panel.dataset.side = beside ?? side;
     const room = innerHeight - (beside ? 0 : high + EDGE) - 2 * GAP;
     const box = all.bottom - all.top <= room ? all : union(this.marked.slice(0, 1));
     const height = box.bottom - box.top;
     if (box.top >= GAP && box.bottom <= GAP + room) return;
     const top = Math.max(0, Math.round(scrollY + box.top - GAP - Math.max(0, (room - height) / 2)));
-    if (this.top !== null && Math.abs(top - this.top) < 3) return;
-    this.top = top;
+    const now = performance.now();
+    if (top === this.asked.top && now - this.asked.at < GLIDE_MS) return; // it is on its way
+    this.asked = { top, at: now };
     scrollTo({ top, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
   }
 }
