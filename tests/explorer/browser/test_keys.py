@@ -1,4 +1,4 @@
-"""Keys that act only where they can be seen, the tabs on every screen, and the kernel sliding in the view "Filter"."""
+"""Keys that act only where they are seen, the tabs on every screen, the kernel sliding in "Filter"."""
 
 import re
 from collections.abc import Callable

@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
-from tests.explorer.browser.conftest import PATIENCE_MS, Console
+from tests.explorer.browser.conftest import PATIENCE_MS, Console, Explorer
+from tests.explorer.browser.playing import TIMES
 from tests.explorer.networks import small
 
 OpenPage = Callable[..., Page]
@@ -17,7 +18,7 @@ OpenPage = Callable[..., Page]
 POLL_MS = 100
 TOURS = {"why-sum": 8, "conv2d": 7, "maps": 7, "network": 7, "kernels": 9}
 
-# How much of what is marked lies behind the panel or off the screen; and whether all of it could be shown at once.
+# How much of what is marked lies behind the panel, or on the screen; and whether all of it could be shown.
 HIDDEN = """() => {
     const panel = document.querySelector(".tour").getBoundingClientRect();
     const [first] = document.querySelectorAll("[data-tour-mark]");
@@ -164,7 +165,7 @@ def test_an_address_and_the_back_button(open_page: OpenPage) -> None:
         expect(page).to_have_url(re.compile(rf"tour=kernels\.{number}&view=play.*play="))
     page.go_back()
     expect(page.locator(".tour")).to_have_attribute("data-step", "kernels.3")
-    expect(page.locator(".editor-head")).to_contain_text("2 × 2")
+    expect(page.locator(".editor-head")).to_contain_text(f"2 {TIMES} 2")
     page.go_back()
     expect(page.locator(".play")).to_have_attribute("data-preset", "edges")
     page.go_back()
@@ -184,7 +185,7 @@ def test_a_short_address_sets_the_page(open_page: OpenPage) -> None:
     page.goto(page.url.partition("#")[0] + "#tour=maps.6")
     page.reload()
     expect(page.locator(".kept-apart")).to_have_attribute("data-tour-mark", "here")
-    expect(page.locator(".tour-words")).to_contain_text("4 × 5 = 20")
+    expect(page.locator(".tour-words")).to_contain_text(f"4 {TIMES} 5 = 20")
     expect(page).to_have_url(re.compile(r"tour=maps\.6&.*layer=3.*aggregation=none"))
 
 
@@ -229,10 +230,14 @@ def test_a_step_is_heard_once(open_page: OpenPage) -> None:
     assert heard.inner_text() == before
 
 
-def test_nothing_glides_for_those_who_asked_for_less_motion(browser: Browser, explorers: Callable) -> None:  # type: ignore[type-arg]
+def test_nothing_glides_for_those_who_asked_for_less_motion(
+    browser: Browser, explorers: Callable[[str], Explorer]
+) -> None:
     page = browser.new_context(viewport={"width": 1280, "height": 700}, reduced_motion="reduce").new_page()
     page.add_init_script(
-        "const real = scrollTo; window.scrolled = []; window.scrollTo = (to) => { scrolled.push(to.behavior); real(to); };"
+        """const real = scrollTo;
+        window.scrolled = [];
+        window.scrollTo = (to) => { scrolled.push(to.behavior); real(to); };"""
     )
     page.goto(explorers("small").address(tour="conv2d.4"))
     expect(page.locator(".play-chain .sentence")).to_have_attribute("data-tour-mark", "here")
