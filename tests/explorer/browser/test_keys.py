@@ -64,15 +64,10 @@ def test_the_list_is_ordered_by_views(open_page: OpenPage) -> None:
         title.removesuffix(" open now").removesuffix("open now")
         for title in groups.locator("h3").all_inner_texts()
     ]
-    assert "Everywhere" in titles
-    assert "Filter and Play" in titles
-    assert "Filter, Aggregation and What it sees" in titles
-    assert "During a tour" in titles
-    here = page.locator(".keys[data-here=true]")
-    expect(here.filter(has_text="slide the kernel, pause")).to_have_count(1)
-    expect(
-        page.locator(".keys[data-here=false]").filter(has_text="next, previous aggregation")
-    ).to_have_count(1)
+    assert titles[:3] == ["Play", "Everywhere", "During a tour"]
+    assert {"Filter", "Aggregation", "Filter, Aggregation and What it sees"} < set(titles)
+    expect(groups.first).to_contain_text("slide the kernel, pause")
+    expect(groups.first).not_to_contain_text("next, previous aggregation")
 
 
 @pytest.mark.parametrize("view", ["filter", "network", "play", "table", "learn"])
@@ -93,7 +88,7 @@ def test_the_skip_link_leads_to_the_open_view(open_page: OpenPage, view: str) ->
 def test_the_open_tab_is_on_the_screen(open_page: OpenPage, width: int) -> None:
     page = open_page(view="learn", width=width)
     tabs = page.locator(".view-tab")
-    for index in [*range(tabs.count()), 0]:
+    for index in [*range(min(tabs.count(), 9)), 0]:
         page.keyboard.press(str(index + 1))
         tab = tabs.nth(index)
         expect(tab).to_have_attribute("aria-current", "page")

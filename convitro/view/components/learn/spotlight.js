@@ -1,7 +1,7 @@
 /** Marks what a step speaks of, brings it onto the screen, and keeps the panel off it. */
 
 const LOOK_EVERY_MS = 150; // what a step speaks of may still be on its way, or be drawn anew
-const SETTLE_MS = 2500; // as long as the page may still move under it
+const SETTLE_MS = 2500; // as long as the page may still move under what has come
 const GLIDE_MS = 700; // a smooth scroll takes no longer
 const MOST_MARKED = 12;
 const [EDGE, GAP] = [16, 14]; // pixels between panel and window, and around what is marked
@@ -16,9 +16,10 @@ export class Spotlight {
     this.panel = panel;
     this.at = at;
     this.marked = [];
-    this.until = performance.now() + SETTLE_MS;
+    this.until = 0; // till when the page is moved so that the mark is seen
+    this.left = false; // whether the person moves the page by hand: nobody is pulled back
     this.asked = { top: null, at: 0 }; // where the page was asked to scroll, and when
-    this.release = () => (this.until = 0); // who scrolls by hand is not pulled back
+    this.release = () => (this.left = true);
     for (const name of BY_HAND) addEventListener(name, this.release, { passive: true });
     this.timer = setInterval(() => this.look(), LOOK_EVERY_MS);
     this.look();
@@ -35,12 +36,13 @@ export class Spotlight {
   look() {
     document.documentElement.style.setProperty("--tour-room", `${this.panel.offsetHeight + EDGE}px`);
     this.mark(found(this.at()).slice(0, MOST_MARKED));
-    if (this.marked.length && performance.now() < this.until) this.show();
+    if (this.marked.length && !this.left && performance.now() < this.until) this.show();
   }
 
   mark(elements) {
     for (const old of this.marked) if (!elements.includes(old)) delete old.dataset.tourMark;
     for (const element of elements) element.dataset.tourMark = "here";
+    if (elements[0] !== this.marked[0]) this.until = performance.now() + SETTLE_MS;
     this.marked = elements;
   }
 
