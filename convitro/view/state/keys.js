@@ -87,22 +87,33 @@ function acts({ views, needsServer, tour, always }) {
 }
 
 /**
- * The shortcuts in groups, as the list shows them: by the views where they act, the group of the open view before others.
- * @returns {{views: string[], tour: boolean, shortcuts: Shortcut[]}[]} no `views` where they act in all
+ * The shortcuts in groups, as the list shows them: those of the open view, of all views, of tours, then of other views.
+ * @returns {{title: string, here: boolean, shortcuts: Shortcut[]}[]}
  */
 export function shortcutGroups() {
   const shown = shownViews();
-  const groups = new Map();
+  const groups = new Map([[HERE, []], [EVERYWHERE, []], [ON_TOUR, []]]);
   for (const shortcut of SHORTCUTS) {
-    if (shortcut.needsServer && !store.live.value) continue;
-    const views = shown.filter(({ id }) => shortcut.views?.includes(id)).map(({ id }) => id);
-    if (shortcut.views && !views.length) continue;
-    const key = `${views} ${Boolean(shortcut.tour)}`;
-    if (!groups.has(key)) groups.set(key, { views, tour: Boolean(shortcut.tour), shortcuts: [] });
-    groups.get(key).shortcuts.push(shortcut);
+    const views = shown.filter(({ id }) => shortcut.views?.includes(id));
+    if ((shortcut.needsServer && !store.live.value) || (shortcut.views && !views.length)) continue;
+    const title = groupOf(shortcut, views);
+    groups.set(title, [...(groups.get(title) ?? []), shortcut]);
   }
-  const here = ({ views }) => Number(views.includes(store.view.value));
-  return [...groups.values()].sort((a, b) => here(b) - here(a));
+  const open = shown.find(({ id }) => id === store.view.value).title;
+  return [...groups]
+    .filter(([, shortcuts]) => shortcuts.length)
+    .map(([title, shortcuts]) => ({ title: title === HERE ? open : title, here: title === HERE, shortcuts }));
+}
+
+const [HERE, EVERYWHERE, ON_TOUR] = ["here", "Everywhere", "During a tour"];
+
+/** The group of a shortcut, named after the views where it acts unless the open one is among them. */
+function groupOf({ tour, views: only }, views) {
+  if (tour) return ON_TOUR;
+  if (!only) return EVERYWHERE;
+  if (views.some(({ id }) => id === store.view.value)) return HERE;
+  const names = views.map(({ title }) => title);
+  return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
 }
 
 /** Listen for the shortcuts, except while someone types, holds a modifier, or has a dialog open. */
