@@ -13,7 +13,7 @@ import { followCompared } from "./state/compared.js";
 import { followKeys } from "./state/keys.js";
 import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
-import { live, shortcuts, theme } from "./state/store.js";
+import { live, network, shortcuts, theme } from "./state/store.js";
 
 live.value = !EmbeddedSource.isIn(document);
 if (live.value) showAddress(location.hash, true); // the token has become a cookie: out of sight with it
@@ -32,7 +32,7 @@ effect(() => {
   document.documentElement.dataset.theme = theme.value;
 });
 
-const loader = new Loader(live.value ? new ServerSource() : new EmbeddedSource(document));
+const loader = new Loader(live.value ? new ServerSource(() => network.value?.model ?? "") : new EmbeddedSource(document));
 followAddress();
 loader.follow();
 followKeys();

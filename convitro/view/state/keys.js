@@ -2,6 +2,7 @@
 
 import * as actions from "./actions.js";
 import { toggleMapKind } from "./aggregations.js";
+import { choosingModel } from "./models.js";
 import { saving } from "./saving.js";
 import { slideBy, toggleSliding } from "./slide.js";
 import * as store from "./store.js";
@@ -25,6 +26,7 @@ export const SHORTCUTS = [
   { keys: ["m"], words: "jump to the strongest pixel", run: () => actions.unpin() },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale() },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true) },
+  { keys: ["o"], words: "open another model", run: () => (choosingModel.value = store.live.value) },
   { keys: ["e"], words: "save this view or the session", run: () => (saving.value = true) },
   {
     keys: Array.from({ length: 9 }, (_, index) => String(index + 1)),

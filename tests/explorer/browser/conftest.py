@@ -30,7 +30,7 @@ PATIENCE_MS = 15_000  # a busy machine is slow, not broken
 class Explorer:
     """A running explorer that can be stopped and started again on the same port."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network | list[Network]) -> None:
         self.app = create_app(network, None, TOKEN)
         self.port = 0
         self.start()
