@@ -28,6 +28,16 @@ export class EmbeddedSource {
     return this.read(`network\n${id}`);
   }
 
+  /** A report is of one network. */
+  async models() {
+    return [];
+  }
+
+  /** As `upload`. */
+  async openModel() {
+    throw absent("Another model has to be opened.");
+  }
+
   /** The pictures of this report. */
   pictures() {
     return this.read("pictures");

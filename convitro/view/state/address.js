@@ -4,6 +4,7 @@ import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
 import { chooseMapKind, mapKind } from "./aggregations.js";
 import { compared, readCompared } from "./compared.js";
+import { chooseModelOfAddress, switching } from "./models.js";
 import { openSetting, setting } from "./play.js";
 import { writeSetting } from "./playaddress.js";
 import * as training from "./training.js";
@@ -17,6 +18,7 @@ function write() {
   const tour = writePlace();
   if (tour) parts.set("tour", tour);
   if (store.view.value !== OPENING) parts.set("view", store.view.value);
+  if (store.modelId.value) parts.set("model", store.modelId.value);
   if (store.pictureId.value) parts.set("picture", store.pictureId.value);
   if (compared.value.length) parts.set("compare", compared.value.join(","));
   if (store.layerName.value) parts.set("layer", store.layerName.value);
@@ -37,6 +39,7 @@ function read() {
   const parts = new URLSearchParams(location.hash.slice(1));
   batch(() => {
     chooseView(parts.get("view"));
+    chooseModelOfAddress(parts.get("model"));
     store.pictureId.value = parts.get("picture") ?? "";
     readCompared(parts.get("compare"));
     store.layerName.value = parts.get("layer") ?? "";
@@ -85,7 +88,7 @@ export function followAddress() {
   let first = true;
   effect(() => {
     const hash = write();
-    if (!store.network.value || !settled.value || hash === location.hash) return;
+    if (!store.network.value || !settled.value || switching.value || hash === location.hash) return;
     const replace = first || viewOf(hash) === viewOf(location.hash);
     first = false;
     showAddress(hash, replace);

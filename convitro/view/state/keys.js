@@ -2,6 +2,7 @@
 
 import * as actions from "./actions.js";
 import { toggleMapKind } from "./aggregations.js";
+import { choosingModel } from "./models.js";
 import { keepPixel } from "./play.js";
 import { saving } from "./saving.js";
 import { SLIDES } from "./slide.js";
@@ -28,6 +29,7 @@ export const SHORTCUTS = [
     run: (key) => shownViews()[key - 1] && chooseView(shownViews()[key - 1].id),
   },
   { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme() },
+  { keys: ["o"], words: "open another model", run: () => (choosingModel.value = true), needsServer: true },
   { keys: ["e"], words: "save this view or the session", run: () => (saving.value = true) },
   { keys: ["?"], words: "this list", run: () => (store.helping.value = true), always: true },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true), views: WITH_MAPS },

@@ -31,7 +31,7 @@ PATIENCE_MS = 15_000  # a busy machine is slow, not broken
 class Explorer:
     """A running explorer that can be stopped and started again on the same port."""
 
-    def __init__(self, network: Network, run: Run | None = None) -> None:
+    def __init__(self, network: Network | list[Network], run: Run | None = None) -> None:
         self.app = create_app(network, None, TOKEN, run=run)
         self.port = 0
         self.start()
