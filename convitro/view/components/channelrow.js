@@ -36,7 +36,7 @@ export function ChannelRow({ channel, index, first }) {
     ${inputs.channels.length >= FEWEST && html`<${PairMark} channel=${channel} visible=${visible} />`}
     <div class="column" data-column="input" data-caption="channel">
       <${MapView}
-        values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
+        visible=${visible} values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
         marks=${follow(() => [{ box: place.value.window, kind: "window" }])}
         onPoint=${(at) => hover(at && outputNear(layer, at))} onPin=${(at) => pin(outputNear(layer, at))}
       />
@@ -45,7 +45,7 @@ export function ChannelRow({ channel, index, first }) {
     <${Products} index=${index} label=${label} first=${first} visible=${visible} />
     <div class="column" data-column="partial" data-caption="partial map">
       <${MapView}
-        values=${partial} size=${layer.output_size} scale=${signedScale(shared ? document.limits.partial_maps : null, partial)}
+        visible=${visible} values=${partial} size=${layer.output_size} scale=${signedScale(shared ? document.limits.partial_maps : null, partial)}
         label="${label}, partial map" marks=${follow(() => [pixelMark(place.value.pixel)])} onPoint=${hover} onPin=${pin}
       />
     </div>
