@@ -1,10 +1,11 @@
 """How long a person waits for the explorer: a real server, a real Chromium, a ResNet-18 at 224x224.
 
-    python benchmarks/explorer_page.py [--network resnet18|embedded] [--rounds 3] [--checkout FOLDER] [--output page.json]
+    python benchmarks/explorer_page.py [--network embedded] [--rounds 3] [--checkout FOLDER] [--output FILE]
 
-Measured, each with its limit: the start of the server, the first paint, the change of a filter, the pixel under the
-pointer, and the page's memory. Needs what the browser tests need. The machine should have nothing else to do: the load
-before and after is written beside the figures. For before and after, name another checkout and take turns.
+Measured, each with its limit: the start of the server, the first paint, the change of a filter, the pixel
+under the pointer, and the page's memory. Needs what the browser tests need. The machine should have nothing
+else to do: the load before and after is written beside the figures. For before and after, name another
+checkout and take turns.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ FLAGS = [
 ]
 
 SERVERS = {
-    "resnet18": "from convitro.explorer import serve; from tests.explorer.networks import resnet; serve(resnet(), browse=False)",
+    "resnet18": "from convitro.explorer import serve\n"
+    "from tests.explorer.networks import resnet\n"
+    "serve(resnet(), browse=False)",
     "embedded": "from convitro.cli import main; main()",
 }
 LAYERS = {  # from large maps with few channels to small maps with many

@@ -24,7 +24,6 @@ from convitro.explorer.guard import LOCAL_HOSTS, Guard
 from convitro.explorer.parameters import Parameters
 from convitro.explorer.problems import (
     RequestProblem,
-    answer_crash,
     answer_error,
     answer_http,
     answer_problem,
@@ -93,9 +92,9 @@ def create_app(
         RequestProblem: answer_problem,
         ConvitroError: answer_error,
         HTTPException: answer_http,
-        Exception: answer_crash,
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
+    app.router.redirect_slashes = False  # an address has one form
     app.state.session = Session(network, picture, data=data)
     app.state.workbench, app.state.background = Workbench(), Workbench()
     return app

@@ -16,7 +16,8 @@ async def read_upload(request: Request, max_bytes: int = MAX_BYTES) -> bytes:
         RequestProblem: 413 too large, 400 empty or broken off.
     """
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > max_bytes:
+    digits = announced.isascii() and announced.isdigit()
+    if digits and (len(announced) > 15 or int(announced) > max_bytes):
         raise too_large(max_bytes)
     data = bytearray()
     try:
