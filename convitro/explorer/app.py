@@ -25,7 +25,6 @@ from convitro.explorer.opening import opened_model
 from convitro.explorer.parameters import Parameters
 from convitro.explorer.problems import (
     RequestProblem,
-    answer_crash,
     answer_error,
     answer_http,
     answer_problem,
@@ -107,9 +106,9 @@ def create_app(
         RequestProblem: answer_problem,
         ConvitroError: answer_error,
         HTTPException: answer_http,
-        Exception: answer_crash,
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
+    app.router.redirect_slashes = False  # an address has one form
     app.state.shelf = shelf
     app.state.workbench, app.state.background, app.state.beside = Workbench(), Workbench(), Workbench()
     return app
