@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
 
@@ -53,16 +53,18 @@ class Session:
         network: the network to open.
         picture: the first picture: a bundled name, a path, or a file's bytes; None is the first bundled one.
         data: images 0..1 to look over; None takes details of the bundled photographs.
+        id: what tells it from other sessions that share its pictures, its locks and its room for dissections.
     """
 
     network: Network
     picture: str | Path | bytes | None = None
     own: OrderedDict[str, Picture] = field(default_factory=OrderedDict)
-    anatomies: OrderedDict[str, Anatomy] = field(default_factory=OrderedDict)
+    anatomies: OrderedDict[tuple[str, str], Anatomy] = field(default_factory=OrderedDict)
     outcomes: OrderedDict[tuple[str, str, str], Document] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
     running: Lock = field(default_factory=Lock)  # the network, which runs once at a time
     data: Dataset | None = None
+    id: str = "0"
 
     @cached_property
     def first(self) -> str:
@@ -135,17 +137,23 @@ class Session:
     def remembered(self, id: str) -> Anatomy | None:
         """The network dissected on a picture, where that is still here."""
         with self.lock:
-            known = self.anatomies.get(id)
+            known = self.anatomies.get((self.id, id))
             if known is not None:
-                self.anatomies.move_to_end(id)
+                self.anatomies.move_to_end((self.id, id))
             return known
 
     def remember(self, id: str, anatomy: Anatomy) -> None:
         """Keep what a dissection gave; the oldest goes."""
         with self.lock:
-            self.anatomies[id] = anatomy
+            self.anatomies[self.id, id] = anatomy
             while len(self.anatomies) > MAX_ANATOMIES:
                 self.anatomies.popitem(last=False)
+
+    def forget(self) -> None:
+        """Let go of the dissections of this network."""
+        with self.lock:
+            for key in [key for key in self.anatomies if key[0] == self.id]:
+                del self.anatomies[key]
 
     @cached_property
     def looking(self) -> Looking:
@@ -189,10 +197,11 @@ class Session:
         """Every picture to choose from, 48 x 48 in colour: (1, 3, 48, 48), 0..1."""
         with self.lock:
             own = [(picture, to_input(picture.image, THUMBNAIL)) for picture in self.own.values()]
-        return own + self.bundled_thumbnails
+        return own + bundled_thumbnails()
 
-    @cached_property
-    def bundled_thumbnails(self) -> list[tuple[Picture, Tensor]]:
-        """The bundled pictures and their thumbnails, made once: decoding them takes a second."""
-        pictures = [Picture(name, name, load_picture(name)) for name in bundled()]
-        return [(picture, to_input(picture.image, THUMBNAIL)) for picture in pictures]
+
+@cache
+def bundled_thumbnails() -> list[tuple[Picture, Tensor]]:
+    """The bundled pictures and their thumbnails, made once: decoding them takes a second."""
+    pictures = [Picture(name, name, load_picture(name)) for name in bundled()]
+    return [(picture, to_input(picture.image, THUMBNAIL)) for picture in pictures]

@@ -14,6 +14,14 @@ from convitro.view.network import by_liveliness, maps_document, network_document
 from convitro.view.page import PageFile, page_files
 from convitro.view.seeing import health_document, patches_document, projection_document
 from convitro.view.table import table_document
+from convitro.view.training import (
+    epoch_document,
+    epoch_filter_document,
+    epoch_maps_document,
+    moved,
+    movement_document,
+    training_document,
+)
 
 __all__ = [
     "Document",
@@ -23,10 +31,15 @@ __all__ = [
     "channels_per_page",
     "combined_document",
     "compared_document",
+    "epoch_document",
+    "epoch_filter_document",
+    "epoch_maps_document",
     "filter_document",
     "health_document",
     "input_document",
     "maps_document",
+    "moved",
+    "movement_document",
     "network_document",
     "outcome_document",
     "page_files",
@@ -35,4 +48,5 @@ __all__ = [
     "projection_document",
     "read_document",
     "table_document",
+    "training_document",
 ]

@@ -168,7 +168,9 @@ test("next, back, and the end", () => {
 test("the list of keys names each shortcut once, those of the open view first", () => {
   chooseView("play");
   const groups = shortcutGroups();
-  assert.ok(groups[0].views.includes("play"));
+  assert.equal(groups[0].title, "Play");
+  assert.ok(groups[0].shortcuts.every(({ views }) => views.includes("play")));
+  assert.deepEqual(groups.filter(({ here }) => here).length, 1);
   assert.deepEqual(groups.flatMap(({ shortcuts }) => shortcuts).length, SHORTCUTS.length);
   for (const { views = [] } of SHORTCUTS) for (const id of views) assert.ok(VIEWS.some((each) => each.id === id), id);
   const places = new Map();

@@ -36,7 +36,7 @@ export function ChannelRow({ channel, index, first }) {
     ${inputs.channels.length >= FEWEST && html`<${PairMark} channel=${channel} visible=${visible} />`}
     <div class="column" data-column="input" data-caption="channel">
       <${MapView}
-        values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
+        visible=${visible} values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
         marks=${follow(() => [{ box: place.value.window, kind: "window" }])}
         onPoint=${(at) => hover(at && outputNear(layer, at))} onPin=${(at) => pin(outputNear(layer, at))}
       />
@@ -73,7 +73,7 @@ function PartialMap({ index, label, visible }) {
   const { layer, document } = chain.value;
   const values = mapOf(document.arrays.partial_maps, index);
   return html`<${MapView}
-    values=${visible.value ? shownTo(reached.value, values) : values} size=${layer.output_size} label="${label}, partial map"
+    visible=${visible} values=${visible.value ? shownTo(reached.value, values) : values} size=${layer.output_size} label="${label}, partial map"
     scale=${signedScale(sharedScale.value ? document.limits.partial_maps : null, values)}
     marks=${() => (visible.value ? [pixelMark(place.value.pixel)] : [])} onPoint=${hover} onPin=${pin}
   />`;

@@ -2,6 +2,7 @@
 
 import { SLIDES } from "../state/slide.js";
 import { chain, filterIndex, layer, network, reachable } from "../state/store.js";
+import { switching } from "../state/models.js";
 import { Aggregations } from "./aggregations.js";
 import { Chain } from "./chain.js";
 import { FilterPicker } from "./filters.js";
@@ -38,5 +39,6 @@ function NotHere() {
 }
 
 export function NoLayers() {
+  if (switching.value) return html`<p class="loading">Opening the network …</p>`;
   return html`<p class="loading">This network has no two-dimensional convolution to open.</p>`;
 }

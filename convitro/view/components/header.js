@@ -1,8 +1,9 @@
 /** The bar at the top: whose page this is, which network, and the page's own settings. */
 
 import { toggleTheme } from "../state/actions.js";
+import { choosingModel, switching } from "../state/models.js";
 import { saving } from "../state/saving.js";
-import { helping, network, sharedScale, theme } from "../state/store.js";
+import { helping, live, network, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
 import { Nav } from "./nav.js";
 import { Radios } from "./radios.js";
@@ -16,7 +17,7 @@ export function Header() {
   const dark = theme.value === "dark";
   return html`<header class="bar">
     <h1 class="brand"><img src="view/icon.svg" alt="" width="20" height="20" /><span>Convitro</span></h1>
-    <span class="network-name">${network.value?.name ?? ""}</span>
+    <${OpenModel} />
     <${Nav} />
     <span class="bar-settings">
       <span class="scale-choice" title="One colour scale for all maps of a column, or each map its own (s)">
@@ -42,6 +43,15 @@ export function Header() {
       <${IconButton} label="Keys and words" title="Keys and words (?)" onClick=${() => (helping.value = true)}>?</${IconButton}>
     </span>
   </header>`;
+}
+
+/** The name of the open network, and the way to another one. */
+function OpenModel() {
+  const name = network.value?.name ?? "";
+  if (!live.value || !name) return html`<span class="network-name">${name}</span>`;
+  const open = () => (choosingModel.value = true);
+  return html`<button type="button" class="network-name model-button" aria-haspopup="dialog" aria-busy=${switching.value} onClick=${open}
+    aria-label="Model: ${name}. Open another" title="Open another model (o)"><span>${name}</span><i aria-hidden="true">▾</i></button>`;
 }
 
 function IconButton({ label, title, onClick, children }) {

@@ -2,8 +2,7 @@
 
 import { toggleShortcuts } from "../state/actions.js";
 import { shortcutGroups } from "../state/keys.js";
-import { helping, shortcuts, view } from "../state/store.js";
-import { VIEWS } from "../state/views.js";
+import { helping, shortcuts } from "../state/store.js";
 import { WORDS } from "../words.js";
 import { Dialog } from "./dialog.js";
 import { html } from "./html.js";
@@ -18,21 +17,14 @@ const OTHER_KEYS = [
 
 export function HelpDialog() {
   return html`<${Dialog} class="help" title="Keys and words" onClose=${() => (helping.value = false)}>
-    ${shortcutGroups().map((group) => html`<${Keys} title=${titleOf(group)} here=${group.views.includes(view.value)} shortcuts=${group.shortcuts} />`)}
+    ${shortcutGroups().map((group) => html`<${Keys} ...${group} />`)}
     <${Keys} title="Where the focus is" shortcuts=${OTHER_KEYS} />
     <label class="check"><input type="checkbox" checked=${shortcuts.value} onChange=${toggleShortcuts} /> single-key shortcuts</label>
     <dl class="glossary">${Object.entries(WORDS).map(([word, text]) => html`<div><dt>${word}</dt><dd>${text}</dd></div>`)}</dl>
   </${Dialog}>`;
 }
 
-function titleOf({ views, tour }) {
-  if (tour) return "During a tour";
-  if (!views.length) return "Everywhere";
-  const names = views.map((id) => VIEWS.find((each) => each.id === id).title);
-  return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
-}
-
-/** The keys of some views; `here` marks those that act in the open one. */
+/** The keys of some views; `here` marks those of the open one. */
 function Keys({ title, shortcuts: list, here = false }) {
   return html`<section class="keys" data-here=${here}>
     <h3>${title}${here && html` <span class="keys-here">open now</span>`}</h3>

@@ -29,7 +29,7 @@ function PlayButton({ slide }) {
 /** How far it is, alone, because it changes with every pixel. */
 function Reached({ slide }) {
   const [count, reached] = [slide.count(), slide.reached.value];
-  if (reached === null) return html`<span class="slide-reached muted">${formatCount(count)} places, one for each output pixel</span>`;
+  if (reached === null) return html`<span class="slide-reached muted">${formatCount(count)} places<span class="slide-more">, one for each output pixel</span></span>`;
   return html`<span class="slide-reached">place ${formatCount(reached + 1)} of ${formatCount(count)}
     ${" "}<button type="button" class="link" onClick=${() => slide.stop()}>show all</button></span>`;
 }

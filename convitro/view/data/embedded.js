@@ -28,6 +28,16 @@ export class EmbeddedSource {
     return this.read(`network\n${id}`);
   }
 
+  /** A report is of one network. */
+  async models() {
+    return [];
+  }
+
+  /** As `upload`. */
+  async openModel() {
+    throw absent("Another model has to be opened.");
+  }
+
   /** The pictures of this report. */
   pictures() {
     return this.read("pictures");
@@ -144,6 +154,26 @@ export class EmbeddedSource {
   /** This page is such a file. */
   async session() {
     throw absent("A file of this session is what this page is.");
+  }
+
+  /** A training lies in a folder of its own. */
+  async training() {
+    throw absent("The training of this network is not in this report.");
+  }
+
+  /** As `training`. */
+  async epoch() {
+    return this.training();
+  }
+
+  /** As `training`. */
+  async epochFilter() {
+    return this.training();
+  }
+
+  /** As `training`. */
+  async movement() {
+    return this.training();
   }
 
   /** A report takes no pictures. */

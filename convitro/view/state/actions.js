@@ -37,7 +37,7 @@ export function chooseFilter(filter) {
 /** Put right what an address may ask for in vain: an unknown layer, filter, page or aggregation. */
 export function settleChoices() {
   const network = store.network.value;
-  if (!network) return;
+  if (!network || network.model !== store.modelId.value) return; // another network is on its way
   const layer = network.layers.find(({ name }) => name === store.layerName.value) ?? network.layers[0];
   if (!layer) return;
   batch(() => {
@@ -131,6 +131,15 @@ export function toggleScale() {
 export function toggleShortcuts() {
   store.shortcuts.value = !store.shortcuts.value;
   remember("shortcuts", String(store.shortcuts.value));
+}
+
+/**
+ * The aggregation to ask the source for: "" for the layer's own, and for one that keeps the maps apart and so makes none.
+ * @param {object} layer
+ * @param {object} word the chosen aggregation
+ */
+export function asked(layer, word) {
+  return word.separate || word.spec === layer.aggregation ? "" : word.spec;
 }
 
 /** Keep a setting for the next visit, where the browser lets us. */

@@ -2,8 +2,7 @@
 
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { SourceError } from "../data/source.js";
-import { choosePicture } from "./actions.js";
-import { asked } from "./loader.js";
+import { asked, choosePicture } from "./actions.js";
 import * as store from "./store.js";
 
 export const MOST = 3; // besides the open picture
@@ -56,7 +55,8 @@ export function followCompared(loader) {
     const { view, network, layer, filterIndex, reachable, offline } = store;
     const key = besideKey.value;
     const pictures = others.value;
-    const open = view.value === "filter" && network.value && key && filterIndex.value !== null && reachable.value;
+    const made = !store.aggregationWord.value?.separate; // kept apart there is no one map to show
+    const open = view.value === "filter" && network.value && key && made && filterIndex.value !== null && reachable.value;
     if (!open || !pictures.length || offline.value) loader.withdraw("compared");
     else untracked(() => void loader.newest("compared", (abort) => fill(loader, pictures, layer.value, key, abort)));
   });

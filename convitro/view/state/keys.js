@@ -2,14 +2,17 @@
 
 import * as actions from "./actions.js";
 import { toggleMapKind } from "./aggregations.js";
+import { choosingModel } from "./models.js";
 import { keepPixel } from "./play.js";
 import { saving } from "./saving.js";
 import { SLIDES } from "./slide.js";
 import * as store from "./store.js";
+import { stepEpoch, togglePlaying } from "./training.js";
 import { leaveTour, openStep, turnStep } from "./tour.js";
 import { chooseView, shownViews } from "./views.js";
 
-const OF_A_FILTER = ["filter", "aggregation", "sees"];
+const OF_A_PIXEL = ["filter", "aggregation", "sees"];
+const OF_A_FILTER = [...OF_A_PIXEL, "training"];
 const WITH_MAPS = ["network", ...OF_A_FILTER, "play"];
 const SLIDING = ["filter", "play"];
 
@@ -26,13 +29,14 @@ export const SHORTCUTS = [
     run: (key) => shownViews()[key - 1] && chooseView(shownViews()[key - 1].id),
   },
   { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme() },
+  { keys: ["o"], words: "open another model", run: () => (choosingModel.value = true), needsServer: true },
   { keys: ["e"], words: "save this view or the session", run: () => (saving.value = true) },
   { keys: ["?"], words: "this list", run: () => (store.helping.value = true), always: true },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true), views: WITH_MAPS },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale(), views: WITH_MAPS },
   { keys: ["j", "k"], words: "next, previous filter", run: (key) => actions.stepFilter(key === "j" ? 1 : -1), views: OF_A_FILTER },
   { keys: ["l", "h"], words: "next, previous layer", run: (key) => actions.stepLayer(key === "l" ? 1 : -1), views: OF_A_FILTER },
-  { keys: ["m"], words: "jump to the strongest pixel", run: toStrongest, views: [...OF_A_FILTER, "play"] },
+  { keys: ["m"], words: "jump to the strongest pixel", run: toStrongest, views: [...OF_A_PIXEL, "play"] },
   {
     keys: ["a", "A"],
     words: "next, previous aggregation",
@@ -54,6 +58,14 @@ export const SHORTCUTS = [
     words: "slide one place on, one place back",
     run: (key) => SLIDES[store.view.value].by(key === "." ? 1 : -1),
     views: SLIDING,
+  },
+  { keys: ["x"], words: "play the epochs, pause", run: togglePlaying, views: ["training"], needsServer: true },
+  {
+    keys: [".", ","],
+    words: "next, previous epoch",
+    run: (key) => stepEpoch(key === "." ? 1 : -1),
+    views: ["training"],
+    needsServer: true,
   },
   { keys: ["→", "←"], words: "next, previous step", run: (key) => turnStep(key === "→" ? 1 : -1), tour: true, always: true },
   { keys: ["n", "b"], words: "next, previous step", run: (key) => turnStep(key === "n" ? 1 : -1), tour: true },
@@ -77,22 +89,33 @@ function acts({ views, needsServer, tour, always }) {
 }
 
 /**
- * The shortcuts in groups, as the list shows them: by the views where they act, the group of the open view before others.
- * @returns {{views: string[], tour: boolean, shortcuts: Shortcut[]}[]} no `views` where they act in all
+ * The shortcuts in groups, as the list shows them: those of the open view, of all views, of tours, then of other views.
+ * @returns {{title: string, here: boolean, shortcuts: Shortcut[]}[]}
  */
 export function shortcutGroups() {
   const shown = shownViews();
-  const groups = new Map();
+  const groups = new Map([[HERE, []], [EVERYWHERE, []], [ON_TOUR, []]]);
   for (const shortcut of SHORTCUTS) {
-    if (shortcut.needsServer && !store.live.value) continue;
-    const views = shown.filter(({ id }) => shortcut.views?.includes(id)).map(({ id }) => id);
-    if (shortcut.views && !views.length) continue;
-    const key = `${views} ${Boolean(shortcut.tour)}`;
-    if (!groups.has(key)) groups.set(key, { views, tour: Boolean(shortcut.tour), shortcuts: [] });
-    groups.get(key).shortcuts.push(shortcut);
+    const views = shown.filter(({ id }) => shortcut.views?.includes(id));
+    if ((shortcut.needsServer && !store.live.value) || (shortcut.views && !views.length)) continue;
+    const title = groupOf(shortcut, views);
+    groups.set(title, [...(groups.get(title) ?? []), shortcut]);
   }
-  const here = ({ views }) => Number(views.includes(store.view.value));
-  return [...groups.values()].sort((a, b) => here(b) - here(a));
+  const open = shown.find(({ id }) => id === store.view.value).title;
+  return [...groups]
+    .filter(([, shortcuts]) => shortcuts.length)
+    .map(([title, shortcuts]) => ({ title: title === HERE ? open : title, here: title === HERE, shortcuts }));
+}
+
+const [HERE, EVERYWHERE, ON_TOUR] = ["here", "Everywhere", "During a tour"];
+
+/** The group of a shortcut, named after the views where it acts unless the open one is among them. */
+function groupOf({ tour, views: only }, views) {
+  if (tour) return ON_TOUR;
+  if (!only) return EVERYWHERE;
+  if (views.some(({ id }) => id === store.view.value)) return HERE;
+  const names = views.map(({ title }) => title);
+  return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
 }
 
 /** Listen for the shortcuts, except while someone types, holds a modifier, or has a dialog open. */

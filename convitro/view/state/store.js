@@ -7,6 +7,7 @@ import { clamp, pixelAt, poolPlace, windowBox } from "../numbers/window.js";
 
 // What the person chose; the address keeps these.
 export const view = signal("filter"); // one of views.js
+export const modelId = signal(""); // "" is the first network of the server
 export const pictureId = signal("");
 export const layerName = signal("");
 export const filterIndex = signal(null); // null: a lively one, found when the layer opens

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expec
 
 from convitro.explorer import create_app
 from convitro.explorer.server import bound_socket, web_server
+from convitro.explorer.training import Run
 from convitro.sources import Network
 from tests.explorer.networks import digits, embedded, faulty, odd, paged, resnet, small
 
@@ -30,8 +31,8 @@ PATIENCE_MS = 15_000  # a busy machine is slow, not broken
 class Explorer:
     """A running explorer that can be stopped and started again on the same port."""
 
-    def __init__(self, network: Network) -> None:
-        self.app = create_app(network, None, TOKEN)
+    def __init__(self, network: Network | list[Network], run: Run | None = None) -> None:
+        self.app = create_app(network, None, TOKEN, run=run)
         self.port = 0
         self.start()
 

@@ -19,7 +19,7 @@ function Step() {
     const light = new Spotlight(panel.current, () => (missing || lost ? "" : pointedAt()));
     return () => light.end();
   }, [tour, number, missing, lost]);
-  return html`<section ref=${panel} class="tour" aria-label="Tour: ${openTour.value.title}" data-step="${tour}.${number}" data-ready=${words !== null}>
+  return html`<section ref=${panel} class="tour" aria-label="Tour: ${openTour.value.title}" data-step="${tour}.${number}" data-lost=${lost} data-ready=${words !== null}>
     <${Progress} count=${count} number=${number} />
     <div class="tour-body">
       <h2>${title}</h2>

@@ -1,7 +1,8 @@
 /** Marks what a step speaks of, brings it onto the screen, and keeps the panel off it. */
 
 const LOOK_EVERY_MS = 150; // what a step speaks of may still be on its way, or be drawn anew
-const SETTLE_MS = 2500; // as long as the page may still move under it
+const SETTLE_MS = 2500; // as long as the page may still move under what has come
+const GLIDE_MS = 700; // a smooth scroll takes no longer
 const MOST_MARKED = 12;
 const [EDGE, GAP] = [16, 14]; // pixels between panel and window, and around what is marked
 const BY_HAND = ["wheel", "touchmove", "pointerdown", "keydown"];
@@ -15,9 +16,10 @@ export class Spotlight {
     this.panel = panel;
     this.at = at;
     this.marked = [];
-    this.until = performance.now() + SETTLE_MS;
-    this.top = null; // where the page was asked to scroll
-    this.release = () => (this.until = 0); // who scrolls by hand is not pulled back
+    this.until = 0; // till when the page is moved so that the mark is seen
+    this.left = false; // whether the person moves the page by hand: nobody is pulled back
+    this.asked = { top: null, at: 0 }; // where the page was asked to scroll, and when
+    this.release = () => (this.left = true);
     for (const name of BY_HAND) addEventListener(name, this.release, { passive: true });
     this.timer = setInterval(() => this.look(), LOOK_EVERY_MS);
     this.look();
@@ -34,12 +36,13 @@ export class Spotlight {
   look() {
     document.documentElement.style.setProperty("--tour-room", `${this.panel.offsetHeight + EDGE}px`);
     this.mark(found(this.at()).slice(0, MOST_MARKED));
-    if (this.marked.length && performance.now() < this.until) this.show();
+    if (this.marked.length && !this.left && performance.now() < this.until) this.show();
   }
 
   mark(elements) {
     for (const old of this.marked) if (!elements.includes(old)) delete old.dataset.tourMark;
     for (const element of elements) element.dataset.tourMark = "here";
+    if (elements[0] !== this.marked[0]) this.until = performance.now() + SETTLE_MS;
     this.marked = elements;
   }
 
@@ -48,16 +51,17 @@ export class Spotlight {
     const { offsetWidth: wide, offsetHeight: high } = this.panel;
     const all = union(this.marked);
     const free = { right: all.right + GAP < innerWidth - EDGE - wide, left: all.left - GAP > EDGE + wide };
-    const now = this.panel.dataset.side ?? "right";
-    const beside = free[now] ? now : free.right ? "right" : free.left ? "left" : null;
-    this.panel.dataset.side = beside ?? now;
+    const side = this.panel.dataset.side ?? "right";
+    const beside = free[side] ? side : free.right ? "right" : free.left ? "left" : null;
+    this.panel.dataset.side = beside ?? side;
     const room = innerHeight - (beside ? 0 : high + EDGE) - 2 * GAP;
     const box = all.bottom - all.top <= room ? all : union(this.marked.slice(0, 1));
     const height = box.bottom - box.top;
     if (box.top >= GAP && box.bottom <= GAP + room) return;
     const top = Math.max(0, Math.round(scrollY + box.top - GAP - Math.max(0, (room - height) / 2)));
-    if (this.top !== null && Math.abs(top - this.top) < 3) return;
-    this.top = top;
+    const now = performance.now();
+    if (top === this.asked.top && now - this.asked.at < GLIDE_MS) return; // it is on its way
+    this.asked = { top, at: now };
     scrollTo({ top, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
   }
 }

@@ -34,7 +34,7 @@ export const KERNELS = {
       title: "An even kernel has no middle",
       at: ".bench-result",
       state: () => ({ play: "shift" }),
-      words: () => "One bright pixel in the middle, and a kernel of 2 × 2 ones. The result is as large as the picture, but the bright block stands half a pixel too far **up and left**. Layer after layer would push the picture away.",
+      words: () => "One bright pixel in the middle, and a kernel of 2 × 2 ones. The result is as large as the picture, but the block stands half a pixel too far **up and left**. Layer after layer would push the picture away.",
     },
     {
       view: "play",

@@ -95,7 +95,7 @@ export const NETWORK = {
     {
       view: "training",
       title: "Watch them grow",
-      at: "main h2",
+      at: "main h2, main",
       words: () => "Filters begin as noise and take shape step by step. Where a training run is open, this view shows its curves and its filters as they change: whether it still learns, and whether it only learns by heart.",
       without: withServer("The view Training follows a training run, filter by filter."),
     },
