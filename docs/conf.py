@@ -39,6 +39,7 @@ autodoc_inherit_docstrings = False
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
+napoleon_custom_sections = [("Files", "params_style")]
 add_module_names = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88

@@ -18,9 +18,9 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
-from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from .docstrings import escaped, said_of
 
@@ -53,7 +53,7 @@ def found(name: str) -> Any:
 
 @cache
 def places() -> dict[str, str]:
-    """Where each listed object is defined, and the name under which it is listed: also the last word alone."""
+    """Listed names by where their objects are defined, and by their last word alone."""
     objects = {name: found(name) for name in listed()}
     defined = {
         f"{one.__module__}.{one.__qualname__}": name
@@ -99,6 +99,13 @@ def write_pages(app: Sphinx) -> None:
             file.write_text(text, "utf-8")
     for file in set(folder.glob("*.rst")) - set(pages):
         file.unlink()
+
+
+def hang_below(app: Sphinx, name: str, source: list[str]) -> None:
+    """Put the pages that a page leads to below it in the tree; on a code host nobody needs that."""
+    below = {"reference": [f"reference/{slug(title)}" for title in groups()], "design/README": ["*"]}
+    if name in below:
+        source[0] += "\n".join(["", "```{toctree}", ":hidden:", ":glob:", "", *below[name], "```", ""])
 
 
 def page(title: str, names: tuple[str, ...]) -> str:
@@ -193,6 +200,7 @@ def exists(target: str) -> bool:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write_pages)
+    app.connect("source-read", hang_below)
     app.connect("missing-reference", resolve)
     app.add_directive("names", Names)
     app.add_post_transform(LinkedNames)
