@@ -26,9 +26,11 @@ PUBLIC = (
     "convitro.presets",
 )
 FOR_OURSELVES = {"convitro.errors.closest", "convitro.errors.missing_call"}
+KERAS_READS_TENSORS = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 NEARLY = 2.0  # grey levels of 255, on average: the last digits differ between processors
 
 
+@pytest.mark.filterwarnings(KERAS_READS_TENSORS)
 @pytest.mark.parametrize("page", PAGES, ids=title)
 def test_code_on_the_page_runs_and_makes_its_pictures(
     page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -14,7 +14,6 @@ from sphinx.pycode import ModuleAnalyzer
 
 SECTIONS = ("Shape", "Source", "Accuracy", "Units")
 FIELD = re.compile(rf"^(?={'|'.join(SECTIONS)})(\w+):(?= |$)")
-FROM_TO = re.compile(r"^( +\w+) (?:…|\.\.\.) (\w+.*:)")
 CODE = re.compile(r"(`+)(.+?)\1")
 MARKS = re.compile(r"([*|\\]|(?<=\w)_(?=\W|$))")
 
@@ -27,8 +26,8 @@ def as_restructured_text(app: Sphinx, what: str, name: str, obj: Any, options: A
 
 
 def sections(lines: list[str]) -> list[str]:
-    """Sections of our own as fields; "input … groups: as there" as one parameter, not a name with a type."""
-    return [FROM_TO.sub(r"\1…\2", FIELD.sub(r":\1:", line)) for line in lines]
+    """Sections of our own as fields."""
+    return [FIELD.sub(r":\1:", line) for line in lines]
 
 
 def plain_text(lines: list[str]) -> list[str]:

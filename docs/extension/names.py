@@ -110,8 +110,12 @@ def hang_below(app: Sphinx, name: str, source: list[str]) -> None:
 
 def page(title: str, names: tuple[str, ...]) -> str:
     """The page of one group, as reStructuredText."""
-    entries = [f".. {kind(name)}:: {name}\n" for name in names]
-    return "\n".join([title, "=" * len(title), "", *entries])
+    lines = [title, "=" * len(title), ""]
+    for name in names:
+        directive = kind(name)
+        options = ["   :show-inheritance:"] if directive == "autoexception" else []
+        lines += [f".. {directive}:: {name}", *options, ""]
+    return "\n".join(lines)
 
 
 def sentence(name: str) -> str:
