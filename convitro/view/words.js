@@ -26,5 +26,7 @@ export const WORDS = {
   dilation: "How far apart the numbers of the kernel stand on the picture. With 2, every second pixel is read.",
   "receptive field": "All pixels of the picture that one pixel of a map can see.",
   MAC: "One multiplication and one addition: what a weight costs at one place. The price of a layer is counted in MACs.",
+  score:
+    "What the network gives each class before softmax (also called logit): any number, and only the differences between them count.",
   prediction: "The network's answer: its scores turned into shares that add up to 100 % (softmax).",
 };

@@ -28,6 +28,13 @@ export class EmbeddedSource {
     return this.read(`network\n${id}`);
   }
 
+  /** How the answer comes about, with the best classes taken apart. */
+  async answer(picture) {
+    const key = `answer\n${picture}`;
+    if (!this.packed.has(key)) throw absent("How the answer comes about is not in this report.");
+    return this.read(key);
+  }
+
   /** The pictures of this report. */
   pictures() {
     return this.read("pictures");

@@ -25,6 +25,11 @@ export class ServerSource {
     return fetchDocument("network", { picture }, signal);
   }
 
+  /** How the answer comes about; `classes` "3,5" are taken apart besides the best. */
+  answer(picture, classes, signal) {
+    return fetchDocument("answer", { picture, classes }, signal);
+  }
+
   /** The pictures to choose from. */
   pictures(signal) {
     return fetchDocument("pictures", {}, signal);
