@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from convitro.anatomy import deconvnet
+from convitro.anatomy import answer, deconvnet
 from convitro.datasets import Dataset
 from convitro.errors import ConvitroError
 from convitro.explorer.guard import LOCAL_HOSTS, Guard
@@ -39,6 +39,7 @@ from convitro.explorer.work import Workbench
 from convitro.sources import Network
 from convitro.view import (
     Document,
+    answer_document,
     cancellation_document,
     combined_document,
     compared_document,
@@ -84,6 +85,7 @@ def create_app(
         Route("/api/alive", alive),
         Route("/api/network", document(network_of)),
         Route("/api/models", models),
+        Route("/api/answer", document(answer_of)),
         Route("/api/pictures", document(pictures_of)),
         Route("/api/table", document(table_of)),
         Route("/api/maps", document(maps_of)),
@@ -211,6 +213,14 @@ def network_of(session: Session, parameters: Parameters) -> Document:
     picture, anatomy = session.anatomy(parameters.text("picture"))
     facts = {"id": picture.id, "name": picture.name}
     return network_document(session.network, anatomy, facts, session.pixels(picture), session.fields)
+
+
+def answer_of(session: Session, parameters: Parameters) -> Document:
+    """How the answer comes about; one or two classes besides the best are taken apart where asked."""
+    picture, anatomy = session.anatomy(parameters.text("picture"))
+    with session.running:
+        found = answer(session.network.model, session.input(picture), classes=session.network.classes or ())
+    return answer_document(found, anatomy, parameters.choices("classes", len(found.returned)))
 
 
 def pictures_of(session: Session, parameters: Parameters) -> Document:

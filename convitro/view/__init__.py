@@ -7,6 +7,7 @@ an anatomy into documents. Not here: how they travel; the server and the report 
 from __future__ import annotations
 
 from convitro.view.aggregation import cancellation_document, combined_document, outcome_document
+from convitro.view.answer import answer_document
 from convitro.view.compared import compared_document
 from convitro.view.document import Document, read_document
 from convitro.view.filters import channels_per_page, filter_document, input_document
@@ -26,6 +27,7 @@ from convitro.view.training import (
 __all__ = [
     "Document",
     "PageFile",
+    "answer_document",
     "by_liveliness",
     "cancellation_document",
     "channels_per_page",

@@ -8,6 +8,7 @@ import { EmbeddedSource } from "./data/embedded.js";
 import { ServerSource } from "./data/source.js";
 import { recall } from "./state/actions.js";
 import { followAddress, showAddress } from "./state/address.js";
+import { followAnswer } from "./state/answer.js";
 import { followAggregations } from "./state/aggregations.js";
 import { followCompared } from "./state/compared.js";
 import { followKeys } from "./state/keys.js";
@@ -39,6 +40,7 @@ loader.follow();
 followTour();
 followKeys();
 followCompared(loader);
+followAnswer(loader);
 if (live.value) {
   followFiles(loader);
   followAggregations(loader);

@@ -30,5 +30,7 @@ export const WORDS = {
   loss: "How wrong the network is: small where it gives the right class a large share. Training makes it smaller, step by step.",
   "held out": "Pictures that the training never learns from: they tell whether it understands, or only remembers.",
   "learning rate": "How large the steps are by which training changes the weights.",
+  score:
+    "What the network gives each class before softmax (also called logit): any number, and only the differences between them count.",
   prediction: "The network's answer: its scores turned into shares that add up to 100 % (softmax).",
 };

@@ -1,6 +1,6 @@
-"""Our docstrings as reStructuredText: they are plain text with `code` between backticks, and a few sections.
+"""Our docstrings as reStructuredText: they are plain text with `code` between backticks, and sections.
 
-"Shape: (N, C) -> (N,)" stands beside parameters and errors, as a field of its own; stars and bars are themselves.
+"Shape: (N, C) -> (N,)" is a field like parameters and errors; stars and bars are themselves.
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ from sphinx.pycode import ModuleAnalyzer
 
 SECTIONS = ("Shape", "Source", "Accuracy", "Units")
 FIELD = re.compile(rf"^(?={'|'.join(SECTIONS)})(\w+):(?= |$)")
-FROM_TO = re.compile(r"^( +\w+) (?:…|\.\.\.) (\w+.*:)")
 CODE = re.compile(r"(`+)(.+?)\1")
 MARKS = re.compile(r"([*|\\]|(?<=\w)_(?=\W|$))")
 
 
-def as_restructured_text(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
+def as_restructured_text(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Change the lines of one docstring; runs before napoleon reads them."""
     if what == "data":
         lines[:] = said_of(name.rpartition(".")[2])
@@ -29,12 +26,12 @@ def as_restructured_text(
 
 
 def sections(lines: list[str]) -> list[str]:
-    """Sections of our own as fields; "input … groups: as there" as one parameter, not as a name with a type."""
-    return [FROM_TO.sub(r"\1…\2", FIELD.sub(r":\1:", line)) for line in lines]
+    """Sections of our own as fields."""
+    return [FIELD.sub(r":\1:", line) for line in lines]
 
 
 def plain_text(lines: list[str]) -> list[str]:
-    """Code between single backticks as literals, signs as themselves; examples and drawings are left alone."""
+    """Code between single backticks as literals, signs as themselves; examples are left alone."""
     changed, verbatim = [], False
     for line in lines:
         start = line.lstrip()

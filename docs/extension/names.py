@@ -18,9 +18,9 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
-from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from .docstrings import escaped, said_of
 
@@ -53,7 +53,7 @@ def found(name: str) -> Any:
 
 @cache
 def places() -> dict[str, str]:
-    """Where each listed object is defined, and the name under which it is listed: also the last word alone."""
+    """Listed names by where their objects are defined, and by their last word alone."""
     objects = {name: found(name) for name in listed()}
     defined = {
         f"{one.__module__}.{one.__qualname__}": name
@@ -101,10 +101,21 @@ def write_pages(app: Sphinx) -> None:
         file.unlink()
 
 
+def hang_below(app: Sphinx, name: str, source: list[str]) -> None:
+    """Put the pages that a page leads to below it in the tree; on a code host nobody needs that."""
+    below = {"reference": [f"reference/{slug(title)}" for title in groups()], "design/README": ["*"]}
+    if name in below:
+        source[0] += "\n".join(["", "```{toctree}", ":hidden:", ":glob:", "", *below[name], "```", ""])
+
+
 def page(title: str, names: tuple[str, ...]) -> str:
     """The page of one group, as reStructuredText."""
-    entries = [f".. {kind(name)}:: {name}\n" for name in names]
-    return "\n".join([title, "=" * len(title), "", *entries])
+    lines = [title, "=" * len(title), ""]
+    for name in names:
+        directive = kind(name)
+        options = ["   :show-inheritance:"] if directive == "autoexception" else []
+        lines += [f".. {directive}:: {name}", *options, ""]
+    return "\n".join(lines)
 
 
 def sentence(name: str) -> str:
@@ -193,6 +204,7 @@ def exists(target: str) -> bool:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write_pages)
+    app.connect("source-read", hang_below)
     app.connect("missing-reference", resolve)
     app.add_directive("names", Names)
     app.add_post_transform(LinkedNames)

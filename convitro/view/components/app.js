@@ -1,10 +1,12 @@
 /** The page from top to bottom: the bar, the chosen view, and what may lie over it. */
 
+import { asked } from "../state/answer.js";
 import { dragging } from "../state/files.js";
 import { choosingModel } from "../state/models.js";
 import { saving } from "../state/saving.js";
-import { announcement, detailed, helping, picking, view } from "../state/store.js";
+import { announcement, detailed, helping, network, picking, view } from "../state/store.js";
 import { AggregationView } from "./aggregation/view.js";
+import { AnswerDialog } from "./answer/dialog.js";
 import { Banners } from "./banners.js";
 import { DetailDialog } from "./detail.js";
 import { FilterView } from "./filterview.js";
@@ -46,6 +48,7 @@ export function App({ loader }) {
     <main id="main" tabindex="-1" data-view=${view.value}><${View} loader=${loader} /></main>
     ${picking.value && html`<${PictureDialog} loader=${loader} />`} ${helping.value && html`<${HelpDialog} />`}
     ${choosingModel.value && html`<${ModelDialog} loader=${loader} />`} ${saving.value && html`<${SaveDialog} loader=${loader} />`}
+    ${asked.value && network.value && html`<${AnswerDialog} />`}
     ${detailed.value !== null && html`<${DetailDialog} />`}
     ${dragging.value && html`<div class="drop-here"><p>Drop a picture to show it to the network, or a model file to open it</p></div>`}
     <${Banners} />

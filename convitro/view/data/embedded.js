@@ -38,6 +38,13 @@ export class EmbeddedSource {
     throw absent("Another model has to be opened.");
   }
 
+  /** How the answer comes about, with the best classes taken apart. */
+  async answer(picture) {
+    const key = `answer\n${picture}`;
+    if (!this.packed.has(key)) throw absent("How the answer comes about is not in this report.");
+    return this.read(key);
+  }
+
   /** The pictures of this report. */
   pictures() {
     return this.read("pictures");

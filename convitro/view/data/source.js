@@ -41,6 +41,11 @@ export class ServerSource {
     return (await answered(`api/model?${query}`, { method: "POST", body: file, signal })).json();
   }
 
+  /** How the answer comes about; `classes` "3,5" are taken apart besides the best. */
+  answer(picture, classes, signal) {
+    return fetchDocument("answer", { picture, classes }, signal);
+  }
+
   /** The pictures to choose from. */
   pictures(signal) {
     return this.ask("pictures", {}, signal);

@@ -2,6 +2,7 @@
 
 import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
+import { readAsked, writeAsked } from "./answer.js";
 import { chooseMapKind, mapKind } from "./aggregations.js";
 import { compared, readCompared } from "./compared.js";
 import { chooseModelOfAddress, switching } from "./models.js";
@@ -26,6 +27,7 @@ function write() {
   if (store.aggregation.value) parts.set("aggregation", store.aggregation.value);
   if (store.pageStart.value) parts.set("start", String(store.pageStart.value));
   if (store.view.value === "aggregation" && mapKind.value !== "activated") parts.set("map", mapKind.value);
+  if (writeAsked()) parts.set("answer", writeAsked());
   const pixel = store.pinned.value;
   if (pixel) parts.set("pixel", `${pixel.y},${pixel.x}`);
   if (store.view.value === "play") parts.set("play", writeSetting(setting.value));
@@ -47,6 +49,7 @@ function read() {
     store.aggregation.value = parts.get("aggregation") ?? "";
     store.pageStart.value = wholeNumber(parts.get("start"));
     chooseMapKind(parts.get("map"));
+    readAsked(parts.get("answer"));
     const [y, x] = (parts.get("pixel") ?? "").split(",").map(wholeNumber);
     store.pinned.value = x === undefined ? null : { y, x };
     store.hovered.value = null;

@@ -1,6 +1,7 @@
 /** Single-key shortcuts. Each acts only where its effect can be seen; the list under "?" is made from this table. */
 
 import * as actions from "./actions.js";
+import { askWhy } from "./answer.js";
 import { toggleMapKind } from "./aggregations.js";
 import { choosingModel } from "./models.js";
 import { keepPixel } from "./play.js";
@@ -34,6 +35,7 @@ export const SHORTCUTS = [
   { keys: ["?"], words: "this list", run: () => (store.helping.value = true), always: true },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true), views: WITH_MAPS },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale(), views: WITH_MAPS },
+  { keys: ["y"], words: "how the answer comes about", run: () => askWhy(), views: ["network", ...OF_A_FILTER] },
   { keys: ["j", "k"], words: "next, previous filter", run: (key) => actions.stepFilter(key === "j" ? 1 : -1), views: OF_A_FILTER },
   { keys: ["l", "h"], words: "next, previous layer", run: (key) => actions.stepLayer(key === "l" ? 1 : -1), views: OF_A_FILTER },
   { keys: ["m"], words: "jump to the strongest pixel", run: toStrongest, views: [...OF_A_PIXEL, "play"] },
