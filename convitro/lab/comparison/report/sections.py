@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from convitro.lab.comparison.conclusions import listed, scale_effects, signed
+from convitro.lab.comparison.conclusions import exact, listed, scale_effects
 from convitro.lab.comparison.report.blocks import (
     NOTHING,
     Block,
@@ -125,7 +125,7 @@ def overview_grid(comparison: Comparison) -> Grid:
                 items.append(Item(percent(standing.mean), "reference" if found is None else ""))
             else:
                 heat = heat_of(found)
-                items.append(Item(percent(standing.mean), signed(found.mean), heat))
+                items.append(Item(percent(standing.mean), exact(found.mean), heat))
         rows.append(tuple(items))
     caption = (
         "Mean test accuracy in %, and points more than the reference; coloured where the interval says so"
@@ -173,7 +173,7 @@ def regime_row(comparison: Comparison, regime: str, standing: Standing) -> tuple
     return (
         first,
         Item(percent(standing.mean)),
-        Item(signed(found.mean), heat=heat_of(found)),
+        Item(exact(found.mean), heat=heat_of(found)),
         Item(interval(found)),
         Item(p_text(found.holm)),
         Item(p_text(found.wilcoxon)),
@@ -224,7 +224,7 @@ def scale_parts(comparison: Comparison) -> Iterator[Part]:
     rows = tuple(
         (
             Item(each.arm),
-            Item(signed(each.mean), heat=heat_of(each)),
+            Item(exact(each.mean), heat=heat_of(each)),
             Item(interval(each)),
             Item(p_text(each.holm)),
         )
