@@ -63,7 +63,7 @@ class Comparison:
          arm   test %   to sum   95 % interval         p   worst   failed
         ──────────────────────────────────────────────────────────────────
          sum    94.00                                      93.00        0
-         max    88.99    -5.01   -5.04 … -4.98   <0.0001   87.98        0
+         max    88.99    -5.01   -5.04 … -4.99   <0.0001   87.98        0
     """
 
     content: Mapping[str, Any]

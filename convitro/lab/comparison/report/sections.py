@@ -184,13 +184,14 @@ def regime_row(comparison: Comparison, regime: str, standing: Standing) -> tuple
 
 
 def failure_words(comparison: Comparison, regime: str) -> str:
-    """Who failed, with which seed and how."""
-    return " ".join(
-        f"{cell['arm']}, seed {cell['seed']}: {cell.get('why') or cell.get('ended', 'failed')}."
-        for arm in comparison.arms
-        for cell in comparison.cells(arm, regime)
-        if cell.get("failed")
-    )
+    """Who failed, with which seeds, and how the first of them did."""
+    found = []
+    for arm in comparison.arms:
+        if failed := [cell for cell in comparison.cells(arm, regime) if cell.get("failed")]:
+            seeds = listed([str(cell["seed"]) for cell in failed])
+            how = failed[0].get("why") or failed[0].get("ended", "failed")
+            found.append(f"{arm} with seed {seeds} ({how}).")
+    return " ".join(found)
 
 
 def heat_of(found: Difference) -> float:
