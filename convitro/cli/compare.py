@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import tempfile
 from contextlib import ExitStack
@@ -32,6 +33,7 @@ from convitro.cli.train import (
     WARMUP,
 )
 from convitro.errors import ArgumentError
+from convitro.plots.display import MISSING
 
 MODEL = Annotated[
     str | None,
@@ -164,8 +166,21 @@ def compare(
         )
         raise typer.Exit(130) from None
     print(json.dumps(result.to_dict(), indent=2) if as_json else result)
+    report = reported(result, output)
     if not as_json:
+        print(report)
         print(f"Written to {output}.")
+
+
+def reported(result: Any, output: Path) -> str:
+    """Write the page about it, where it can be drawn; in words, where it is."""
+    from convitro.lab.comparison.report import PAGE, write_report
+
+    if importlib.util.find_spec("matplotlib") is None:
+        return f"No page about it: matplotlib is not installed, {MISSING}."
+    with progress("Drawing the report ..."):
+        write_report(result, output)
+    return f"The report: {output / PAGE}"
 
 
 def planned(design: Any, source: Any, output: Path | None, workers: int) -> str:

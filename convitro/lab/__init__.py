@@ -3,6 +3,7 @@
 from convitro.lab.calibrate import calibrate
 from convitro.lab.comparison.design import Design
 from convitro.lab.comparison.experiment import compare
+from convitro.lab.comparison.report import write_report
 from convitro.lab.comparison.result import Comparison
 from convitro.lab.folder import RunFolder
 from convitro.lab.machine import Machine
@@ -27,4 +28,5 @@ __all__ = [
     "train",
     "trained",
     "with_aggregation",
+    "write_report",
 ]

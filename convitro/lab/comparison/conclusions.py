@@ -16,6 +16,8 @@ UNDER = {
 """How a sentence about a regime begins."""
 SURE = 0.05
 FEW_SEEDS = 10
+VAGUE = 0.2
+"""An interval that reaches beyond that says nothing where it holds 0."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,11 @@ class Statement:
 
 def regime_statement(regime: RegimeStatistics) -> Statement:
     """Who wins, who loses, of whom neither can be said, and who failed; under one regime."""
-    found = sorted((each for each in regime.differences if each.low is not None), key=lambda each: each.mean)
+    lost = [each.arm for each in regime.differences if never_trained(regime, each.arm)]
+    found = sorted(
+        (each for each in regime.differences if each.low is not None and each.arm not in lost),
+        key=lambda each: each.mean,
+    )
     under, reference = under_of(regime.regime), named(regime.reference)
     sentences = [
         f"{under} {moved(each, reference)}{failures(regime, each.arm)}." for each in found if each.certain
@@ -44,7 +50,12 @@ def regime_statement(regime: RegimeStatistics) -> Statement:
         for each in found
         if each.identical
     ]
+    if lost:
+        sentences.append(f"{under} {listed(lost)} failed to train with every seed.")
     open_ones = [each for each in found if not each.certain and not each.identical]
+    if vague := [each.arm for each in open_ones if (each.largest or 0) > VAGUE]:
+        sentences.append(f"{under} the seeds differ too much to say anything about {listed(vague)}.")
+    open_ones = [each for each in open_ones if each.arm not in vague]
     if open_ones:
         bounds = [f"{each.arm} {points(each.largest or 0)}{failures(regime, each.arm)}" for each in open_ones]
         sentences.append(
@@ -61,6 +72,12 @@ def regime_statement(regime: RegimeStatistics) -> Statement:
     if failed:
         sentences.append(f"{under} {reference} itself failed to train with {counted(len(failed), 'seed')}.")
     return Statement(regime.regime, tuple(sentences))
+
+
+def never_trained(regime: RegimeStatistics, arm: str) -> bool:
+    """Whether every training of an arm failed."""
+    standing = regime.standing(arm)
+    return bool(standing.accuracies) and len(standing.failed) == len(standing.accuracies)
 
 
 def moved(each: Difference, reference: str) -> str:
@@ -106,7 +123,7 @@ def scale_effects(
         if arm in first
     }
     everyone = {seed: 0.0 for found in moves.values() for seed in found}
-    return differences(moves, everyone)
+    return differences(moves, everyone, bound=2.0)  # of two differences
 
 
 def scale_statement(regimes: Mapping[str, RegimeStatistics]) -> Statement:
@@ -126,7 +143,7 @@ def scale_statement(regimes: Mapping[str, RegimeStatistics]) -> Statement:
     quiet = [
         f"{each.arm} {points(each.largest)}"
         for each in effects
-        if not each.certain and each.largest is not None
+        if not each.certain and each.largest is not None and each.largest <= VAGUE
     ]
     if quiet:
         sentences.append(
@@ -158,11 +175,15 @@ def caveats(
             f"The best learning rate lay at the edge of the grid for {listed(edges)}: a better one may lie "
             "beyond."
         )
+    if seeds < 6:
+        sentences.append(
+            f"With {seeds} seeds the signed-rank test, which checks Student's, can confirm nothing."
+        )
     doubtful = [
         f"{each.arm} ({regime.regime})"
         for regime in regimes.values()
         for each in regime.differences
-        if each.certain and each.wilcoxon is not None and each.wilcoxon > SURE
+        if seeds >= 6 and each.certain and each.wilcoxon is not None and each.wilcoxon > SURE
     ]
     if doubtful:
         sentences.append(
@@ -210,6 +231,17 @@ def signed(share: float) -> str:
         ('+3.1', '-0.20')
     """
     return ("-" if share < 0 else "+") + points(abs(share))
+
+
+def exact(share: float) -> str:
+    """The same in two digits, for tables.
+
+    Example:
+        >>> exact(0.0312), exact(-0.00001)
+        ('+3.12', '0.00')
+    """
+    text = f"{100 * share:+.2f}"
+    return "0.00" if float(text) == 0 else text
 
 
 def listed(words: Sequence[str]) -> str:

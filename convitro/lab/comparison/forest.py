@@ -17,7 +17,7 @@ ROW_IN = 0.27
 HEAD_IN = 1.15
 WIDE = 8.0
 """Points beyond which the axis is logarithmic, so that small differences can be seen beside large ones."""
-TICKS = (1, 2, 5, 10, 20, 50, 100)
+TICKS = (1, 3, 10, 30, 100)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from convitro.errors import ArgumentError, ExperimentError, closest
 from convitro.lab.comparison.conclusions import (
     Statement,
     caveats,
+    exact,
     regime_statement,
     scale_statement,
-    signed,
 )
 from convitro.lab.comparison.forest import Forest, ForestRow
 from convitro.lab.comparison.statistics import CONFIDENCE, Difference, RegimeStatistics, Standing
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SCHEMA = 1
+LONG = 18
+"""Letters of an arm's name that stand in one line of a table."""
 RESULTS = "results.json"
 NEEDED = ("design", "chosen", "cells")
 ASKED = ("data", "arms", "reference", "regimes", "seeds", "classes")
@@ -61,7 +63,7 @@ class Comparison:
          arm   test %   to sum   95 % interval         p   worst   failed
         ──────────────────────────────────────────────────────────────────
          sum    94.00                                      93.00        0
-         max    88.99     -5.0     -5.0 … -5.0   <0.0001   87.98        0
+         max    88.99    -5.01   -5.04 … -4.99   <0.0001   87.98        0
     """
 
     content: Mapping[str, Any]
@@ -204,7 +206,9 @@ class Comparison:
 
     def _row(self, standing: Standing, regime: str) -> tuple[str, ...]:
         star = "*" if len(standing.accuracies) < len(self.design["seeds"]) else ""
-        name = standing.arm.replace(",", ", ") + star  # long ones break at spaces
+        name = standing.arm + star
+        if len(name) > LONG:
+            name = name.replace("(", "(\n ").replace(",", ",\n ")
         if standing.worst is None:
             return (name, *[""] * (len(COLUMNS) - 1))
         worst, failed = f"{100 * standing.worst[1]:.2f}", str(len(standing.failed))
@@ -212,7 +216,7 @@ class Comparison:
         found = self.difference(standing.arm, regime)
         if found is None or not found.values:
             return (name, test, "", "", "", worst, failed)
-        return (name, test, signed(found.mean), interval(found), p_text(found.holm), worst, failed)
+        return (name, test, exact(found.mean), interval(found), p_text(found.holm), worst, failed)
 
     def forest(self, regime: str | None = None) -> Forest:
         """The differences of a regime with their intervals, as a picture.
@@ -306,7 +310,7 @@ def interval(found: Difference) -> str:
     """ "-4.0 … -2.2", or nothing."""
     if found.low is None or found.high is None:
         return ""
-    return f"{signed(found.low)} … {signed(found.high)}"
+    return f"{exact(found.low)} … {exact(found.high)}"
 
 
 def p_text(p: float | None) -> str:

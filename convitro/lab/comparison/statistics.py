@@ -131,7 +131,10 @@ class RegimeStatistics:
 
 
 def differences(
-    arms: Mapping[str, Mapping[int, float]], reference: Mapping[int, float], confidence: float = CONFIDENCE
+    arms: Mapping[str, Mapping[int, float]],
+    reference: Mapping[int, float],
+    confidence: float = CONFIDENCE,
+    bound: float = 1.0,
 ) -> tuple[Difference, ...]:
     """Compare each arm with the reference on the seeds that both have.
 
@@ -145,6 +148,7 @@ def differences(
         arms: test accuracies by seed; the family is all of these, those without a seed as well.
         reference: the same of the arm that they are compared with.
         confidence: of all intervals together.
+        bound: no difference can be larger than that, so no interval reaches beyond.
 
     Source: Student 1908; Holm 1979; Dunn 1961 (Bonferroni's intervals); Strassburger & Bretz 2008 and
         Guilbaud 2008 on the regions that fit Holm; Wilcoxon 1945.
@@ -161,7 +165,8 @@ def differences(
     corrected = dict(zip(tested, holm(list(tested.values()), family=len(arms)), strict=True))
     found = []
     for arm, (seeds, values) in pairs.items():
-        low, high = t_interval(values, level) or (None, None)
+        ends = t_interval(values, level)
+        low, high = (None, None) if ends is None else (max(ends[0], -bound), min(ends[1], bound))
         check = wilcoxon(values) if arm in tested else None
         found.append(Difference(arm, seeds, values, low, high, tested.get(arm), corrected.get(arm), check))
     return tuple(found)

@@ -11,8 +11,9 @@ import torch
 
 from convitro.errors import ExperimentError
 from convitro.lab.comparison.report import PAGE, TEXT, write_report
-from convitro.lab.comparison.report.blocks import Code, Grid, Item, Part, Picture, Words
+from convitro.lab.comparison.report.blocks import NOTHING, Code, Grid, Item, Part, Picture, Words
 from convitro.lab.comparison.report.curves import CurvePanels, curves, median
+from convitro.lab.comparison.report.inside import orders_apart, share_above, short
 from convitro.lab.comparison.report.markdown import markdown
 from convitro.lab.comparison.report.page import breakable, by_preference, page, text
 from convitro.lab.comparison.report.sections import command, report_parts
@@ -108,7 +109,7 @@ def test_both_say_the_same(content: dict[str, Any], written: tuple[str, str]) ->
         assert f"# {name}" in written[1]
     assert "Null test passed." in written[0]
     assert written[0].count('<svg class="chart"') == 6
-    assert "min, seed 0: never better than chance" in written[1]
+    assert "min with seed 0 (never better than chance" in written[1]
     assert "1 failed" in written[0]
 
 
@@ -238,4 +239,17 @@ def test_one_part_for_each_question(content: dict[str, Any]) -> None:
         "Robustness",
         "Time and memory",
         "Do it again",
+    ]
+
+
+def test_colours_beside_the_reference() -> None:
+    assert orders_apart(0.1, 1.0) == pytest.approx(-0.5)
+    assert (orders_apart(0.0, 1.0), orders_apart(1.0, 0.0), orders_apart(0.0, 0.0)) == (-1.0, 1.0, 0.0)
+    assert share_above(0.5, 0.1) < 0 < share_above(0.1, 0.5)
+    assert [short(value) for value in (None, 0.0, 0.5, 0.00012, 16393.2)] == [
+        NOTHING.text,
+        "0",
+        "0.50",
+        "0.00012",
+        "1.6e+04",
     ]

@@ -169,9 +169,32 @@ def test_caveats(comparison: Comparison) -> None:
 
 
 def test_the_signed_rank_test_is_heard() -> None:
-    """Three seeds suffice Student, and never the signed ranks."""
+    """Three seeds suffice Student, and never the signed ranks; of six, all must lie on one side."""
     said = words(plain({"sum": [0.95, 0.96, 0.97], "max": [0.91, 0.93, 0.93]}), "caveats")
+    assert "With 3 seeds the signed-rank test" in said
+    assert "confirm max" not in said
+    six = [0.90, 0.89, 0.90, 0.89, 0.90, 0.951]
+    said = words(plain({"sum": [0.95] * 6, "max": six}), "caveats")
     assert "does not confirm max (batchnorm)" in said
+
+
+def test_seeds_that_differ_too_much() -> None:
+    """No difference of accuracies is larger than 100 points, and a bound of 100 points says nothing."""
+    comparison = plain({"sum": [0.1, 0.95, 0.1], "max": [0.95, 0.1, 0.1]})
+    difference = comparison.difference("max", "batchnorm")
+    assert difference is not None
+    assert (difference.low, difference.high) == (-1.0, 1.0)
+    assert (
+        words(comparison, "batchnorm")
+        == "Under BatchNorm the seeds differ too much to say anything about max."
+    )
+
+
+def test_arms_that_never_train(content: dict[str, Any]) -> None:
+    cells = [cell | ({"failed": True} if cell["arm"] == "min" else {}) for cell in content["cells"]]
+    said = words(Comparison.from_dict(content | {"cells": cells}), "batchnorm")
+    assert "Under BatchNorm min failed to train with every seed." in said
+    assert "min loses" not in said
 
 
 def test_a_comparison_under_way(content: dict[str, Any]) -> None:

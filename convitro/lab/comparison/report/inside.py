@@ -46,7 +46,9 @@ class Measure:
 
 def orders_apart(value: float, reference: float) -> float:
     """Orange for smaller, blue for larger; full at a factor of 100."""
-    return math.log10(value / reference) / 2 if value > 0 and reference > 0 else 0.0
+    if value > 0 and reference > 0:
+        return math.log10(value / reference) / 2
+    return -1.0 if reference > 0 else 1.0 if value > 0 else 0.0
 
 
 def share_above(value: float, reference: float) -> float:
@@ -252,4 +254,6 @@ def short(value: float | None) -> str:
     """Two digits that matter."""
     if value is None:
         return NOTHING.text
-    return f"{value:.2g}" if value < 0.01 and value != 0 else f"{value:.2f}"
+    if value == 0:
+        return "0"
+    return f"{value:.2f}" if 0.01 <= value < 100 else f"{value:.2g}"

@@ -112,7 +112,7 @@ def grid_html(grid: Grid) -> str:
     caption = text(grid.caption)
     return (
         f'<div class="scrolled" tabindex="0" role="region" aria-label="{caption}">'
-        f"<table{kind}><caption>{caption}</caption>{head}<tbody>{rows}</tbody></table></div>"
+        f"<table{kind}><caption><span>{caption}</span></caption>{head}<tbody>{rows}</tbody></table></div>"
     )
 
 

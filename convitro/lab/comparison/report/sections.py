@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from convitro.lab.comparison.conclusions import listed, scale_effects, signed
+from convitro.lab.comparison.conclusions import exact, listed, scale_effects
 from convitro.lab.comparison.report.blocks import (
     NOTHING,
     Block,
@@ -125,7 +125,7 @@ def overview_grid(comparison: Comparison) -> Grid:
                 items.append(Item(percent(standing.mean), "reference" if found is None else ""))
             else:
                 heat = heat_of(found)
-                items.append(Item(percent(standing.mean), signed(found.mean), heat))
+                items.append(Item(percent(standing.mean), exact(found.mean), heat))
         rows.append(tuple(items))
     caption = (
         "Mean test accuracy in %, and points more than the reference; coloured where the interval says so"
@@ -173,7 +173,7 @@ def regime_row(comparison: Comparison, regime: str, standing: Standing) -> tuple
     return (
         first,
         Item(percent(standing.mean)),
-        Item(signed(found.mean), heat=heat_of(found)),
+        Item(exact(found.mean), heat=heat_of(found)),
         Item(interval(found)),
         Item(p_text(found.holm)),
         Item(p_text(found.wilcoxon)),
@@ -184,13 +184,14 @@ def regime_row(comparison: Comparison, regime: str, standing: Standing) -> tuple
 
 
 def failure_words(comparison: Comparison, regime: str) -> str:
-    """Who failed, with which seed and how."""
-    return " ".join(
-        f"{cell['arm']}, seed {cell['seed']}: {cell.get('why') or cell.get('ended', 'failed')}."
-        for arm in comparison.arms
-        for cell in comparison.cells(arm, regime)
-        if cell.get("failed")
-    )
+    """Who failed, with which seeds, and how the first of them did."""
+    found = []
+    for arm in comparison.arms:
+        if failed := [cell for cell in comparison.cells(arm, regime) if cell.get("failed")]:
+            seeds = listed([str(cell["seed"]) for cell in failed])
+            how = failed[0].get("why") or failed[0].get("ended", "failed")
+            found.append(f"{arm} with seed {seeds} ({how}).")
+    return " ".join(found)
 
 
 def heat_of(found: Difference) -> float:
@@ -224,7 +225,7 @@ def scale_parts(comparison: Comparison) -> Iterator[Part]:
     rows = tuple(
         (
             Item(each.arm),
-            Item(signed(each.mean), heat=heat_of(each)),
+            Item(exact(each.mean), heat=heat_of(each)),
             Item(interval(each)),
             Item(p_text(each.holm)),
         )
