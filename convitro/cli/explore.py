@@ -59,5 +59,6 @@ def explore(
         else:
             own = {"--input": input, "--classes": classes, "--mean": mean.strip("0"), "--std": std.strip("1")}
             network, followed = open_run(run, model, arch, own)
+            image = image or (str(followed.example) if followed.example else None)
         seen = None if data is None else chosen_data(network, data, IMAGES_SEEN)[0]
     serve(network, image, data=seen, run=followed, host=host, port=port, browse=browse)
