@@ -70,7 +70,7 @@ def explore(
         else:
             own = {"--input": input, "--classes": classes, "--mean": mean.strip("0"), "--std": std.strip("1")}
             network, followed = open_run(run, only(asked), arch, own)
-            networks = [network]
+            networks, image = [network], image or (str(followed.example) if followed.example else None)
         seen = [None if data is None else chosen_data(each, data, IMAGES_SEEN)[0] for each in networks]
     serve(networks, image, data=seen, run=followed, host=host, port=port, browse=browse)
 

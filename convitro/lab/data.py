@@ -42,6 +42,18 @@ class Sets:
     validation: Pictures | None
     test: Pictures | None
 
+    def example(self) -> Tensor | None:
+        """A picture (C, H, W) that is not trained on, if any; None where it is none that people can see.
+
+        Only of data that gives the same picture every time: to look at it must not change the training.
+        """
+        pictures = self.test or self.validation or self.train
+        steady = pictures.images is not None or isinstance(pictures.dataset, Opened)
+        if not steady or self.input_size[0] not in (1, 3):
+            return None
+        images, _, _ = next(pictures.batches([torch.tensor([0])]))
+        return images[0]
+
     def to_dict(self) -> dict[str, Any]:
         """What tells this data from other data, as JSON."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}

@@ -62,6 +62,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
     write_atomically(path, lambda partial: save_file(copies, partial, metadata=dict(facts)))
 
 
+def write_picture(path: Path, pixels: Tensor) -> None:
+    """A PNG file, atomically, of bytes (C, H, W) with one channel or three."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels.permute(1, 2, 0).squeeze(-1).contiguous().numpy())
+    write_atomically(path, lambda partial: image.save(partial, format="PNG"))
+
+
 def _onto_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

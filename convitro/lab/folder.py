@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,17 @@ from torch import nn
 
 from convitro.errors import ArgumentError, ExperimentError, LoadError
 from convitro.lab.checkpoint import Checkpoint, State, read_checkpoint, save_checkpoint
-from convitro.lab.files import write_json, write_tensors, write_text
+from convitro.lab.files import write_json, write_picture, write_tensors, write_text
 from convitro.lab.result import Epoch, epoch_dict
 from convitro.lab.snapshot import snapshot
 
 CONFIG, ENVIRONMENT, METRICS = "config.json", "environment.json", "metrics.jsonl"
-CHECKPOINT, WEIGHTS, RESULT, FILTERS = (
+CHECKPOINT, WEIGHTS, RESULT, FILTERS, EXAMPLE = (
     "checkpoint.safetensors",
     "model.safetensors",
     "result.json",
     "filters",
+    "example.png",
 )
 LEFT_OUT = "left_out"
 """In the metadata of a snapshot: the names that it leaves out, as JSON."""
@@ -44,6 +46,8 @@ class RunFolder:
 
     Files:
         config.json: network, data and recipe.
+        example.png: one picture of the data, as the network sees it, for who looks at the run later; only of
+            grey and colour pictures of the package's own data sets and of tensors, and only with Pillow.
         environment.json: machine and versions, once for each start.
         metrics.jsonl: one line per epoch.
         checkpoint.safetensors: what is needed to go on.
@@ -124,6 +128,15 @@ class Store:
         file = self.path / ENVIRONMENT
         starts = read_json(file) if file.exists() else []
         return starts if isinstance(starts, list) else []
+
+    def write_example(self, picture: torch.Tensor | None) -> None:
+        """A picture of the data (C, H, W), values 0..1; None where there is none to show.
+
+        Training does not need Pillow; without it there is no picture in the folder.
+        """
+        if picture is not None and find_spec("PIL") is not None and not (self.path / EXAMPLE).exists():
+            pixels = (picture.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
+            write_picture(self.path / EXAMPLE, pixels)
 
     def save(self, state: State, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """The checkpoint."""

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from convitro.errors import ArgumentError, ConvitroError, LoadError
 from convitro.lab.checkpoint import MODEL, part
-from convitro.lab.folder import CHECKPOINT, CONFIG, FILTERS, LEFT_OUT, METRICS, RESULT, WEIGHTS
+from convitro.lab.folder import CHECKPOINT, CONFIG, EXAMPLE, FILTERS, LEFT_OUT, METRICS, RESULT, WEIGHTS
 from convitro.lab.networks import build_network
 from convitro.lab.result import Epoch, epoch_dict, epoch_of
 
@@ -109,6 +109,12 @@ class Run:
         pixels = math.prod(self.input_size)
         if min(self.input_size) < 1 or pixels > MOST_PIXELS or not 0 < len(self.classes) <= MOST_CLASSES:
             raise damaged(self.path / CONFIG, f"pictures of {self.input_size}, {len(self.classes)} classes")
+
+    @property
+    def example(self) -> Path | None:
+        """A file with a picture of its data; None where there is none."""
+        file = self.path / EXAMPLE
+        return file if file.is_file() else None
 
     @property
     def result(self) -> Mapping[str, Any] | None:

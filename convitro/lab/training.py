@@ -96,6 +96,7 @@ def train(
         if kept_in is not None and fabric.is_global_zero:
             without = left_out(network, sets.input_size) if kept_in.filters else ()
             store = Store(kept_in, config, f"{fabric.device.type}, {fabric.world_size} process(es)", without)
+            store.write_example(sets.example())
         loop = prepare(fabric, network, sets, recipe, store, observe)
         loop.workers = machine.workers
         loop.every = 0 if kept_in is None else kept_in.checkpoint_every

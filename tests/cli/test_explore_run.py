@@ -53,6 +53,7 @@ def test_the_network_comes_from_the_folder(folders: Path, served: dict[str, Any]
         (1, 8, 8),
         ("0", "1"),
     )
+    assert served["picture"] == str(folders / "own/example.png")
     kept = trained(folders / "own").state_dict()
     torch.testing.assert_close(network.model.state_dict(), kept, rtol=0, atol=0)
 

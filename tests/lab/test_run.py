@@ -17,6 +17,7 @@ from convitro import dissect
 from convitro.errors import ArgumentError, LoadError
 from convitro.lab import Epoch, Run, RunFolder, default_network, train, trained
 from convitro.lab.snapshot import left_out
+from convitro.pictures import load_picture, to_input
 from tests.lab.conftest import Data, Plain
 
 SHORT: dict[str, Any] = {"epochs": 2, "batch_size": 16}
@@ -245,6 +246,19 @@ def test_a_foreign_config(run: Path, part: str, entry: str, value: object, probl
     (run / "config.json").write_text(json.dumps(config))
     with pytest.raises(LoadError, match=problem):
         trained(run)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_a_picture_of_the_data_lies_in_the_folder(tmp_path: Path, channels: int) -> None:
+    images = torch.rand(64, channels, 8, 8, generator=torch.Generator().manual_seed(0))
+    train(data=(images, torch.arange(64) % 2), folder=tmp_path, epochs=1)
+    example = Run(tmp_path).example
+    if channels == 2:
+        assert example is None
+        return
+    assert example is not None
+    seen = to_input(load_picture(example), (channels, 8, 8))[0]
+    assert min(float((seen - image).abs().max()) for image in images) <= 0.5 / 255 + 1e-6
 
 
 def test_no_training_there(tmp_path: Path) -> None:
