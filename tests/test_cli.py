@@ -125,12 +125,8 @@ def test_explore_passes_on_what_was_asked_for(folder: Path, monkeypatch: pytest.
     own = "--image cup --classes classes.txt --mean 0.5 --std 0.25 --port 8123 --no-browse"
     assert invoke("explore")[0] == 0
     assert invoke("explore", "networks_of_cli_test:small_net", *own.split())[0] == 0
-    assert (
-        invoke("explore", "convitro.models:small_vgg", "networks_of_cli_test:small_net", "--data", "details")[
-            0
-        ]
-        == 0
-    )
+    two = ("convitro.models:small_vgg", "networks_of_cli_test:small_net")
+    assert invoke("explore", *two, "--data", "details")[0] == 0
     ([embedded], picture, settings), ([network], own_picture, own_settings), (several, _, looked) = calls
     assert (embedded.name, embedded.classes, picture) == ("small_vgg", CLASSES, None)
     assert settings == {"data": [None], "host": "127.0.0.1", "port": 0, "browse": True}
