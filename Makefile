@@ -7,13 +7,14 @@ ARGS   ?=
 
 BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
-SOURCES  := convitro tests examples tools
+SOURCES  := convitro tests examples tools docs
 EXPLORER := $(VENV)/.explorer-installed
 TESTS    := $(VENV)/.tests-installed
 BENCH    := $(VENV)/.bench-installed
+SPHINX   := $(BIN)/python -m sphinx --quiet --nitpicky --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help explore test test-all check format bench screenshots chromium clean
+.PHONY: help explore test test-all check format docs pictures bench screenshots chromium clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -33,10 +34,17 @@ check: $(TESTS)  ## formatting, lint, types, layer order, documentation
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_docs.py
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(SPHINX) --fail-on-warning docs "$$folder"
 
 format: $(TESTS)  ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+docs: $(TESTS)  ## the documentation as pages: docs/_build/index.html
+	$(SPHINX) docs docs/_build
+
+pictures: $(TESTS)  ## make the pictures of the documentation anew, by the code on its pages
+	$(BIN)/python -m tools.pages
 
 bench: $(BENCH)  ## measure everything against its peers and write docs/speed.md (an hour, on a quiet machine)
 	$(BIN)/convitro bench --threads 1 --output benchmarks/results/one-thread.json
@@ -48,7 +56,7 @@ screenshots: $(TESTS) chromium  ## take the pictures that the README shows
 	$(BIN)/python tools/screenshots.py
 
 clean:  ## remove the environment and all caches
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) docs/_build docs/reference build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@tools/make-venv "$(PYTHON)" "$(VENV)"
@@ -58,7 +66,7 @@ $(EXPLORER): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(TESTS): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[explorer,keras,lab,onnx,plots,test]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[docs,explorer,keras,lab,onnx,plots,tensorboard,test]'
 	@touch $@ $(EXPLORER)
 
 $(BENCH): pyproject.toml constraints.txt | $(BIN)/python

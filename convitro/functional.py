@@ -24,6 +24,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "none": nn.Identity,
 }
+"""What may follow the convolution of a block, by name."""
 
 
 def conv2d(

@@ -1,5 +1,7 @@
 """The anatomy of a model: what its convolution layers did to one input, part by part, and what they cost."""
 
+from convitro.anatomy.answers.find import answer
+from convitro.anatomy.answers.result import Answer
 from convitro.anatomy.cancellation import Cancellation
 from convitro.anatomy.costs.rows import Row
 from convitro.anatomy.costs.stacks import StackComparison, compare_stacks
@@ -21,6 +23,7 @@ from convitro.anatomy.stages import PoolGeometry
 
 __all__ = [
     "Anatomy",
+    "Answer",
     "Box",
     "Cancellation",
     "Diagnosis",
@@ -37,6 +40,7 @@ __all__ = [
     "StackComparison",
     "Summary",
     "TopPatches",
+    "answer",
     "compare_stacks",
     "deconvnet",
     "diagnose",

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from convitro.anatomy import deconvnet
+from convitro.anatomy import answer, deconvnet
 from convitro.datasets import Dataset
 from convitro.errors import ConvitroError
 from convitro.explorer.guard import LOCAL_HOSTS, Guard
@@ -25,7 +25,6 @@ from convitro.explorer.opening import opened_model
 from convitro.explorer.parameters import Parameters
 from convitro.explorer.problems import (
     RequestProblem,
-    answer_crash,
     answer_error,
     answer_http,
     answer_problem,
@@ -34,11 +33,13 @@ from convitro.explorer.problems import (
 from convitro.explorer.saved import session_page
 from convitro.explorer.session import Session
 from convitro.explorer.shelf import Shelf
+from convitro.explorer.training import Following, Run
 from convitro.explorer.upload import read_upload
 from convitro.explorer.work import Workbench
 from convitro.sources import Network
 from convitro.view import (
     Document,
+    answer_document,
     cancellation_document,
     combined_document,
     compared_document,
@@ -63,6 +64,7 @@ def create_app(
     token: str,
     *,
     data: Dataset | Sequence[Dataset | None] | None = None,
+    run: Run | None = None,
     hosts: frozenset[str] = LOCAL_HOSTS,
 ) -> Starlette:
     """The explorer as an ASGI application.
@@ -72,14 +74,18 @@ def create_app(
         picture: what it sees first: a bundled name, a path, a file's bytes; None is the first bundled one.
         token: the secret without which nothing is answered.
         data: images 0..1 to look over, for all networks or for each; None takes details of the photographs.
+        run: the training of the first network, to follow it; None where there is none.
         hosts: names under which the server may be addressed.
     """
+    networks = [network] if isinstance(network, Network) else list(network)
+    shelf = Shelf(networks, picture, data)
     routes = [
         Route("/", page),
         Route("/view/{name:path}", view_file),
         Route("/api/alive", alive),
         Route("/api/network", document(network_of)),
         Route("/api/models", models),
+        Route("/api/answer", document(answer_of)),
         Route("/api/pictures", document(pictures_of)),
         Route("/api/table", document(table_of)),
         Route("/api/maps", document(maps_of)),
@@ -93,6 +99,7 @@ def create_app(
         Route("/api/patches", document(patches_of, lane="background")),
         Route("/api/health", document(health_of, lane="background")),
         Route("/api/session", session_file),
+        *training_routes(shelf, run),
         Route("/api/picture", upload, methods=["POST"]),
         Route("/api/model", open_model, methods=["POST"]),
     ]
@@ -101,11 +108,10 @@ def create_app(
         RequestProblem: answer_problem,
         ConvitroError: answer_error,
         HTTPException: answer_http,
-        Exception: answer_crash,
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
-    networks = [network] if isinstance(network, Network) else list(network)
-    app.state.shelf = Shelf(networks, picture, data)
+    app.router.redirect_slashes = False  # an address has one form
+    app.state.shelf = shelf
     app.state.workbench, app.state.background, app.state.beside = Workbench(), Workbench(), Workbench()
     return app
 
@@ -187,11 +193,34 @@ def document(compute: Compute, lane: str = "workbench") -> Callable[[Request], A
     return endpoint
 
 
+def training_routes(shelf: Shelf, run: Run | None) -> list[Route]:
+    """The addresses of the training that the page follows; it is that of the first network alone."""
+    followed = Following(shelf.first, run)
+
+    def of(session: Session) -> Following:
+        return followed if session is shelf.first else Following(session, None)
+
+    return [
+        Route("/api/training", document(lambda session, _: of(session).training())),
+        Route("/api/epoch", document(lambda session, asked: of(session).epoch(asked))),
+        Route("/api/epoch_filter", document(lambda session, asked: of(session).epoch_filter(asked))),
+        Route("/api/movement", document(lambda session, asked: of(session).movement(asked))),
+    ]
+
+
 def network_of(session: Session, parameters: Parameters) -> Document:
     """The layers, the picture and the prediction."""
     picture, anatomy = session.anatomy(parameters.text("picture"))
     facts = {"id": picture.id, "name": picture.name}
     return network_document(session.network, anatomy, facts, session.pixels(picture), session.fields)
+
+
+def answer_of(session: Session, parameters: Parameters) -> Document:
+    """How the answer comes about; one or two classes besides the best are taken apart where asked."""
+    picture, anatomy = session.anatomy(parameters.text("picture"))
+    with session.running:
+        found = answer(session.network.model, session.input(picture), classes=session.network.classes or ())
+    return answer_document(found, anatomy, parameters.choices("classes", len(found.returned)))
 
 
 def pictures_of(session: Session, parameters: Parameters) -> Document:

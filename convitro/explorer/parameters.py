@@ -34,6 +34,15 @@ class Parameters:
             raise RequestProblem(400, f"`{name}` is not a whole number of 0 to {below - 1}.")
         return value
 
+    def choices(self, name: str, below: int) -> list[int]:
+        """At most two integers "3,5" of 0 … below - 1; none where it is absent."""
+        parts = self.text(name).split(",") if self.text(name) else []
+        numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10]
+        if len(numbers) != len(parts) or len(parts) > 2 or any(number >= below for number in numbers):
+            hint = f"{name}=3 or {name}=3,5"
+            raise RequestProblem(400, f"`{name}` is not one or two numbers of 0 to {below - 1}.", hint)
+        return numbers
+
     def layer(self, anatomy: Anatomy) -> LayerAnatomy:
         """The layer of that name."""
         name = self.text("layer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from convitro.explorer.parameters import Parameters
 from convitro.explorer.session import Session
 from convitro.report import Runs, full_report
+from convitro.report.documents import answered
 from convitro.report.sections import Section, origin_section
 from convitro.report.study import cost_sections
 
@@ -23,8 +24,9 @@ def session_page(session: Session, parameters: Parameters) -> str:
     if parameters.text("layer"):
         layer = parameters.layer(anatomy)
         wanted[layer.name] = [parameters.filter(layer)]
-    runs = Runs([anatomy], session.fields, session.summary)
+    fields, table = session.fields, session.summary  # both run the network, each by itself
     with session.running:
+        runs = Runs([anatomy], fields, table, [answered(session.network, session.pixels(picture))])
         costs = cost_sections(session.network)
     origin = origin_section(session.network)
     sections = [*costs, Section(origin.title, origin.content, origin.html, wanted)]

@@ -19,6 +19,7 @@ from convitro.datasets import Dataset
 from convitro.errors import ArgumentError
 from convitro.explorer.app import create_app
 from convitro.explorer.guard import LOCAL_HOSTS
+from convitro.explorer.training import Run
 from convitro.sources import Network
 
 MAX_CONNECTIONS = 64
@@ -30,6 +31,7 @@ def serve(
     picture: str | Path | bytes | None = None,
     *,
     data: Dataset | Sequence[Dataset | None] | None = None,
+    run: Run | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     browse: bool = True,
@@ -41,6 +43,7 @@ def serve(
         picture: what it sees first: a bundled name, a path, or a file's bytes; None is the first bundled one.
         data: images 0..1 that the network is looked over on, for all or for each; None takes details of the
             bundled photographs.
+        run: the training of the first network, to follow it (`convitro.lab.Run`); None where there is none.
         host: the address to bind, and besides localhost the only one that the page answers under. Anything
             but 127.0.0.1 lets other machines try the token.
         port: 0 takes any free one.
@@ -52,7 +55,8 @@ def serve(
     """
     token = secrets.token_urlsafe(24)
     with bound_socket(host, port) as listener:
-        app = create_app(network, picture, token, data=data, hosts=LOCAL_HOSTS | {url_host(host).lower()})
+        hosts = LOCAL_HOSTS | {url_host(host).lower()}
+        app = create_app(network, picture, token, data=data, run=run, hosts=hosts)
         app.state.shelf.first.anatomy(
             ""
         )  # so that the page's first request finds it done, and a bad picture fails here

@@ -37,7 +37,8 @@ async def read_chunks(
         RequestProblem: the refusal; 400 empty or broken off.
     """
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > max_bytes:
+    digits = announced.isascii() and announced.isdigit()
+    if digits and (len(announced) > 15 or int(announced) > max_bytes):
         raise refusal(max_bytes)
     seen = 0
     try:

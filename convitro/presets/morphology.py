@@ -146,7 +146,7 @@ def smooth_morphology(
 
     Raises:
         ArgumentError: an unknown `smooth`, or a beta that it cannot have; the rest as
-        `convitro.functional.conv2d`.
+            `convitro.functional.conv2d`.
 
     Source: Kirszenberg et al. 2021, "Going beyond p-convolutions to learn grayscale morphological operators",
         DGMM; the definition of SMorph (for one channel).

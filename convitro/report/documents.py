@@ -9,10 +9,27 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from convitro.anatomy import Anatomy, ReceptiveFields, Summary, dissect, receptive_field, summary
+from convitro.anatomy import (
+    Anatomy,
+    Answer,
+    ReceptiveFields,
+    Summary,
+    answer,
+    dissect,
+    receptive_field,
+    summary,
+)
+from convitro.errors import UnsupportedError
 from convitro.report.budget import chosen_filters
 from convitro.sources import Network
-from convitro.view import Document, maps_document, network_document, pictures_document, table_document
+from convitro.view import (
+    Document,
+    answer_document,
+    maps_document,
+    network_document,
+    pictures_document,
+    table_document,
+)
 from convitro.view.standalone import packed
 from convitro.view.whole import channels_document, layer_document
 
@@ -28,18 +45,21 @@ class Runs:
         anatomies: of every picture.
         fields: what every layer sees of a picture.
         summary: every layer with its sizes and costs.
+        answers: to every picture; None where the network returns no scores.
     """
 
     anatomies: Sequence[Anatomy]
     fields: ReceptiveFields
     summary: Summary
+    answers: Sequence[Answer | None]
 
     @classmethod
     def of(cls, network: Network, pictures: Sequence[tuple[str, Tensor]]) -> Runs:
         """Run a network on its pictures."""
         anatomies = [dissect(network.model, network.normalize(pixels)) for _, pixels in pictures]
         fields = receptive_field(network.model, network.input_size)
-        return cls(anatomies, fields, summary(network.model, network.input_size, verbose=0))
+        answers = [answered(network, pixels) for _, pixels in pictures]
+        return cls(anatomies, fields, summary(network.model, network.input_size, verbose=0), answers)
 
 
 class PageDocuments:
@@ -65,8 +85,11 @@ class PageDocuments:
             "pictures": packed(pictures_document(thumbnails).to_bytes()),
             "table": packed(table_document(self.runs.summary).to_bytes()),
         }
-        for (id, _, _), anatomy in zip(self.pictures, self.runs.anatomies, strict=True):
+        for (id, _, _), anatomy, found in zip(
+            self.pictures, self.runs.anatomies, self.runs.answers, strict=True
+        ):
             small = {f"maps\n{id}\n{name}": maps_document(layer) for name, layer in anatomy.items()}
+            small |= {} if found is None else {f"answer\n{id}": answer_document(found, anatomy)}
             always |= {key: packed(document.to_bytes()) for key, document in small.items()}
         left = max_bytes - sum(map(len, always.values()))
         share = left // len(self.pictures)
@@ -109,6 +132,14 @@ class PageDocuments:
             for layer in document.manifest["layers"]
         ]
         return Document({**document.manifest, "layers": layers}, document.arrays)
+
+
+def answered(network: Network, pixels: Tensor) -> Answer | None:
+    """How the network comes to its answer on a picture; None where it returns no scores."""
+    try:
+        return answer(network.model, network.normalize(pixels), classes=network.classes or ())
+    except UnsupportedError:
+        return None
 
 
 def thumbnail(pixels: Tensor) -> Tensor:

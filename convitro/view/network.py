@@ -50,6 +50,7 @@ def network_document(
         "nodes": [[node.name, node.kind, list(node.sources)] for node in anatomy.nodes],
         "aggregations": aggregation_words(layer.aggregation for layer in layers),
         **prediction_manifest(anatomy.output, network.classes),
+        "answers": is_row(anatomy.output),
     }
     shown = (pixels[0].clamp(0, 1) * 255).round().permute(1, 2, 0)  # (H, W, C)
     return Document(manifest, {"picture": byte_array(shown)})
@@ -168,13 +169,16 @@ def prediction_manifest(output: Any, classes: Any) -> dict[str, Any]:
 
 def shares_of(output: Any) -> Tensor | None:
     """A classifier's scores as shares that add up to 1; None where the output is no row of scores."""
-    if not isinstance(output, Tensor) or output.shape[:1] != (1,) or output[0].numel() < 2:
+    if not is_row(output) or output.numel() < 2:
         return None
-    scores = output.detach().float()
-    if scores.shape[1] != scores.numel():
-        return None
-    scores = scores.flatten()
+    scores = output.detach().float().flatten()
     return scores if is_distribution(scores) else torch.softmax(scores, dim=0)
+
+
+def is_row(output: Any) -> bool:
+    """Whether a network returned a row of scores: one for each class, for one picture."""
+    row = isinstance(output, Tensor) and output.ndim >= 2 and output.shape[0] == 1
+    return row and 0 < output.shape[1] == output.numel() and output.is_floating_point()
 
 
 def class_name(index: int, classes: Any) -> str:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import convitro
+from convitro.models import CLASSES, INPUT_SIZE, small_vgg
 from convitro.sources import Network
 
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -73,6 +74,11 @@ def small() -> Network:
         nn.Linear(4 * 36, 10),
     )
     return Network(model.eval(), "small", (3, 16, 16), CIFAR)
+
+
+def embedded() -> Network:
+    """The network that the package brings along."""
+    return Network(small_vgg(), "small_vgg", INPUT_SIZE, CLASSES)
 
 
 def faulty() -> Network:

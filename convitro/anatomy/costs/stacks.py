@@ -219,7 +219,7 @@ def compare_stacks(
 
     Units: times are milliseconds of a forward pass for one image, without gradients, on the CPU, with a ReLU
         after each convolution: the median of `runs` rounds in which each stack runs once, after two more
-            rounds.
+        rounds.
 
     Source: Simonyan & Zisserman 2014, section 2.3, for the comparison; the measurement is our own.
 

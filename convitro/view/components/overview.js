@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { formatShare } from "../numbers/format.js";
+import { askWhy } from "../state/answer.js";
 import { network, picking } from "../state/store.js";
 import { html } from "./html.js";
 import { LayerStrip } from "./layerstrip.js";
@@ -32,16 +33,20 @@ function InputPicture() {
 }
 
 function Prediction() {
-  const { prediction } = network.value;
-  if (!prediction.length) {
-    return html`<div class="prediction"><h2><${Term} word="prediction">Prediction</${Term}></h2>
-      <p class="muted">The network returns no scores for classes.</p></div>`;
-  }
-  return html`<div class="prediction">
+  const { prediction, answers } = network.value;
+  const head = html`<div class="prediction-head">
     <h2><${Term} word="prediction">Prediction</${Term}></h2>
+    ${answers && html`<button type="button" class="link" aria-label="How the answer comes about" title="How the answer comes about (y)" onClick=${() => askWhy()}>how?</button>`}
+  </div>`;
+  if (!prediction.length) {
+    return html`<div class="prediction">${head}
+      <p class="muted">The network returns ${answers ? "one score, not one for each of several" : "no scores for"} classes.</p></div>`;
+  }
+  return html`<div class="prediction" data-asks=${answers}>
+    ${head}
     <ol>
       ${prediction.map(
-        ({ index, name, share }) => html`<li key=${index}>
+        ({ index, name, share }) => html`<li key=${index} onClick=${answers && (() => askWhy(index))}>
           <span class="class-name" title=${name}>${name}</span>
           <span class="share">${formatShare(share)}</span>
           <span class="share-bar" style=${{ "--share": share }}></span>

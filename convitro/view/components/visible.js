@@ -8,7 +8,7 @@ const shown = new WeakMap(); // element -> signal
 
 const observer = new IntersectionObserver(
   (entries) => entries.forEach(({ target, isIntersecting }) => (shown.get(target).value = isIntersecting)),
-  { rootMargin: "200px" },
+  { rootMargin: "80px" },
 );
 
 /**

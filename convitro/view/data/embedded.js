@@ -38,6 +38,13 @@ export class EmbeddedSource {
     throw absent("Another model has to be opened.");
   }
 
+  /** How the answer comes about, with the best classes taken apart. */
+  async answer(picture) {
+    const key = `answer\n${picture}`;
+    if (!this.packed.has(key)) throw absent("How the answer comes about is not in this report.");
+    return this.read(key);
+  }
+
   /** The pictures of this report. */
   pictures() {
     return this.read("pictures");
@@ -154,6 +161,26 @@ export class EmbeddedSource {
   /** This page is such a file. */
   async session() {
     throw absent("A file of this session is what this page is.");
+  }
+
+  /** A training lies in a folder of its own. */
+  async training() {
+    throw absent("The training of this network is not in this report.");
+  }
+
+  /** As `training`. */
+  async epoch() {
+    return this.training();
+  }
+
+  /** As `training`. */
+  async epochFilter() {
+    return this.training();
+  }
+
+  /** As `training`. */
+  async movement() {
+    return this.training();
   }
 
   /** A report takes no pictures. */

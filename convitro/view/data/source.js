@@ -41,6 +41,11 @@ export class ServerSource {
     return (await answered(`api/model?${query}`, { method: "POST", body: file, signal })).json();
   }
 
+  /** How the answer comes about; `classes` "3,5" are taken apart besides the best. */
+  answer(picture, classes, signal) {
+    return fetchDocument("answer", { picture, classes }, signal);
+  }
+
   /** The pictures to choose from. */
   pictures(signal) {
     return this.ask("pictures", {}, signal);
@@ -104,6 +109,26 @@ export class ServerSource {
   /** A page with the network on a picture inside, as bytes; `opening` is the address that it opens with. */
   async session(choices, signal) {
     return (await answered(`api/session?${new URLSearchParams({ ...named(this.model()), ...choices })}`, { signal })).blob();
+  }
+
+  /** Where the training of the network stands. */
+  training(signal) {
+    return fetchDocument("training", {}, signal);
+  }
+
+  /** A page of a layer's filters as they were after an epoch. */
+  epoch(picture, layer, epoch, start, signal) {
+    return fetchDocument("epoch", { picture, layer, epoch, start }, signal);
+  }
+
+  /** One filter as it was after an epoch. */
+  epochFilter(picture, layer, epoch, filter, signal) {
+    return fetchDocument("epoch_filter", { picture, layer, epoch, filter }, signal);
+  }
+
+  /** How far the filters of a layer have moved, epoch by epoch. */
+  movement(picture, layer, signal) {
+    return fetchDocument("movement", { picture, layer }, signal);
   }
 
   /** Hand in one's own picture. Resolves to {id, name}. */

@@ -18,7 +18,7 @@ export function chooseLayer(name, filter = liveliest(name)) {
 }
 
 /** The filter of a layer whose map varies most, as far as its maps are here. */
-function liveliest(name) {
+export function liveliest(name) {
   const network = store.network.value;
   const opening = name === network.layers[0]?.name ? network.opening_filter : 0;
   const { kept } = network.layers.find((each) => each.name === name) ?? {};
@@ -94,6 +94,7 @@ export function pin(pixel) {
   batch(() => {
     store.pinned.value = clamp(pixel, store.layer.value.output_size);
     store.hovered.value = null;
+    store.reached.value = null; // who points at a pixel wants to see all around it
   });
 }
 
@@ -102,6 +103,7 @@ export function unpin() {
   batch(() => {
     store.pinned.value = null;
     store.hovered.value = null;
+    store.reached.value = null;
   });
 }
 

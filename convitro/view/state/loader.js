@@ -4,12 +4,14 @@ import { batch, effect, untracked } from "@preact/signals";
 import { DocumentCache } from "../data/cache.js";
 import { SourceError } from "../data/source.js";
 import { asked, settleChoices } from "./actions.js";
+import { whenIdle } from "./idle.js";
 import * as store from "./store.js";
 import * as aggregations from "./aggregations.js";
 import { beside } from "./compared.js";
 import { chooseModel, modelFile, modelProblem, models, opening, takeUpChoices } from "./models.js";
 import { folded, unit } from "./network.js";
 import * as sees from "./sees.js";
+import * as training from "./training.js";
 import { table } from "./table.js";
 
 const OF_EVERY_NETWORK = ["network", "models", "model", "pictures", "upload"]; // requests
@@ -29,11 +31,15 @@ export class Loader {
   /** Follow the choices: from now on every change of one loads what it needs. */
   follow() {
     effect(() => void this.loadNetwork(store.pictureId.value, store.modelId.value));
-    effect(() => void (store.network.value && this.loadMaps(store.network.value)));
     effect(() => {
-      const layer = store.layer.value;
+      const layer = store.layer.value; // before the small maps: the server answers in the order of asking
       if (layer && store.filterIndex.value !== null && store.reachable.value)
         void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, store.aggregationWord.value);
+    });
+    effect(() => void (store.network.value && this.loadMaps(store.network.value)));
+    effect(() => {
+      const opened = store.live.value && store.view.value === "filter" && store.chain.value;
+      return opened ? this.loadNeighbours(opened) : undefined;
     });
     effect(() => {
       const [layer, filter] = [store.layer.value, store.filterIndex.value];
@@ -77,6 +83,7 @@ export class Loader {
     for (const signal of [table, sees.projection, sees.patches, sees.health]) signal.value = null;
     beside.value = {};
     aggregations.forget();
+    training.forget();
     unit.value = null;
     folded.value = new Set();
   }
@@ -131,15 +138,8 @@ export class Loader {
       const slow = setTimeout(() => (store.chainPending.value = true), PENDING_AFTER_MS);
       signal.addEventListener("abort", () => clearTimeout(slow));
       try {
-        const group = Math.floor(filter / (layer.out_channels / layer.groups));
-        const [inputs, document] = await Promise.all([
-          this.cache.get([picture, layer.name, group, start].join("\n"), () =>
-            this.source.inputs(picture, layer.name, filter, start, signal),
-          ),
-          this.cache.get([picture, layer.name, filter, start, aggregation].join("\n"), () =>
-            this.source.filter(picture, layer.name, filter, start, aggregation, signal),
-          ),
-        ]);
+        const wanted = { picture, layer, filter, start, aggregation };
+        const [inputs, document] = await Promise.all([this.inputs(wanted, signal), this.filter(wanted, signal)]);
         if (signal.aborted) return;
         store.chain.value = { layer, filter, start, word, inputs, document };
       } finally {
@@ -147,6 +147,36 @@ export class Loader {
         if (!signal.aborted) store.chainPending.value = false;
       }
     });
+  }
+
+  /** The channels that a filter reads; all filters of a group read the same ones. */
+  inputs({ picture, layer, filter, start }, signal) {
+    const group = Math.floor(filter / (layer.out_channels / layer.groups));
+    return this.cache.get([picture, layer.name, group, start].join("\n"), () =>
+      this.source.inputs(picture, layer.name, filter, start, signal),
+    );
+  }
+
+  /** The chain of a filter. */
+  filter({ picture, layer, filter, start, aggregation }, signal) {
+    return this.cache.get([picture, layer.name, filter, start, aggregation].join("\n"), () =>
+      this.source.filter(picture, layer.name, filter, start, aggregation, signal),
+    );
+  }
+
+  /** Fetch the chains of the next and the previous filter ahead, once the page rests: they are what "j" and "k" open. */
+  loadNeighbours({ layer, filter, start, word }) {
+    const picture = untracked(() => store.network.value.picture.id);
+    const aggregation = asked(layer, word);
+    const controller = new AbortController();
+    const rest = whenIdle(async () => {
+      for (const by of [1, layer.out_channels - 1]) {
+        const wanted = { picture, layer, filter: (filter + by) % layer.out_channels, start, aggregation };
+        await this.filter(wanted, controller.signal).catch(() => {}); // nobody has asked for it yet
+        if (controller.signal.aborted) return;
+      }
+    });
+    return () => (rest(), controller.abort());
   }
 
   /** Load what comes back from a filter to the open picture; an empty pixel is the strongest. */

@@ -131,7 +131,7 @@ def test_words_explain_themselves(open_page: OpenPage) -> None:
 def test_own_scales_and_the_legend(open_page: OpenPage) -> None:
     page = open_page(layer="3")
     legend = page.locator(".head[data-column=partial] .legend")
-    expect(legend.locator("canvas")).to_have_count(1)
+    expect(legend.locator("img")).to_have_count(1)
     page.get_by_role("radio", name="each map its own").click()
     expect(legend).to_have_text("each its own")
 

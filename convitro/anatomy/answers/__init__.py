@@ -1,0 +1,1 @@
+"""How a network's last maps become its answer: features, the last linear layer, scores, shares."""
