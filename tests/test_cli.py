@@ -120,17 +120,21 @@ def test_help_fits_80_columns(arguments: list[str], monkeypatch: pytest.MonkeyPa
 
 
 def test_explore_passes_on_what_was_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[Network, Any, dict[str, Any]]] = []
+    calls: list[tuple[list[Network], Any, dict[str, Any]]] = []
     monkeypatch.setattr("convitro.explorer.serve", lambda *args, **settings: calls.append((*args, settings)))
     own = "--image cup --classes classes.txt --mean 0.5 --std 0.25 --port 8123 --no-browse"
     assert invoke("explore")[0] == 0
     assert invoke("explore", "networks_of_cli_test:small_net", *own.split())[0] == 0
-    (embedded, picture, settings), (network, own_picture, own_settings) = calls
+    two = ("convitro.models:small_vgg", "networks_of_cli_test:small_net")
+    assert invoke("explore", *two, "--data", "details")[0] == 0
+    ([embedded], picture, settings), ([network], own_picture, own_settings), (several, _, looked) = calls
     assert (embedded.name, embedded.classes, picture) == ("small_vgg", CLASSES, None)
-    assert settings == {"data": None, "host": "127.0.0.1", "port": 0, "browse": True}
+    assert settings == {"data": [None], "host": "127.0.0.1", "port": 0, "browse": True}
     assert (network.name, network.classes, own_picture) == ("small_net", ("cat", "dog", "frog"), "cup")
     assert (network.input_size, network.mean, network.std) == ((1, 28, 28), (0.5,), (0.25,))
-    assert own_settings == {"data": None, "host": "127.0.0.1", "port": 8123, "browse": False}
+    assert own_settings == {"data": [None], "host": "127.0.0.1", "port": 8123, "browse": False}
+    assert [each.name for each in several] == ["small_vgg", "small_net"]
+    assert [images[0][0].shape for images in looked["data"]] == [(3, 32, 32), (1, 28, 28)]
 
 
 @pytest.fixture

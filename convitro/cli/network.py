@@ -28,7 +28,7 @@ def open_model(
 
     size = parse_input_size(input) if input else None
     names = read_classes(classes) if classes else ()
-    if model is None:
+    if model in (None, EMBEDDED):
         size, names = size or INPUT_SIZE, names or CLASSES
     return open_network(
         EMBEDDED if model is None else model,

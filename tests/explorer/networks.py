@@ -143,11 +143,10 @@ def of_any_size() -> bytes:
     torch.manual_seed(3)
     conv = nn.Conv2d(3, 4, 3)
     weights = [
-        numpy_helper.from_array(value.detach().numpy(), name)
-        for name, value in (("weight", conv.weight), ("bias", conv.bias))
+        numpy_helper.from_array(value.detach().numpy(), name) for name, value in conv.named_parameters()
     ]
     node = helper.make_node("Conv", ["picture", "weight", "bias"], ["maps"], name="first")
-    sizes = {"picture": ["n", 3, "h", "w"], "maps": ["n", 4, "oh", "ow"]}
+    sizes: dict[str, list[str | int | None]] = {"picture": ["n", 3, "h", "w"], "maps": ["n", 4, "oh", "ow"]}
     values = {
         name: helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items()
     }

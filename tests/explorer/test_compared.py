@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from convitro import dissect
+from convitro.anatomy import Anatomy
 from convitro.explorer import session
 from convitro.explorer.session import Session
 from convitro.pictures import load_picture, to_input
@@ -58,8 +60,13 @@ def test_a_large_picture_is_sent_small(open_client: Callable[[Network], Client])
 
 
 def test_four_pictures_stay_dissected(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = []
-    monkeypatch.setattr(session, "dissect", lambda *args: runs.append(1) or dissect(*args))
+    runs: list[Tensor] = []
+
+    def counted(model: nn.Module, input: Tensor) -> Anatomy:
+        runs.append(input)
+        return dissect(model, input)
+
+    monkeypatch.setattr(session, "dissect", counted)
     open_one = Session(network)
     for _ in range(3):
         for picture in ("cat", "cup", "rocket", "person"):

@@ -8,14 +8,18 @@ import { chooseView } from "./views.js";
 /** The class that is looked at and the one that it is compared with: {of, against}; null while the dialog is closed. */
 export const asked = signal(null);
 
-/** {picture, document}: the newest that came. */
+/** {picture, model, document}: the newest that came. */
 const found = signal(null);
 
 /** Whether all classes are listed, or the best ten. */
 export const everyClass = signal(false);
 
 /** The document of the answer on the open picture; null while it is on its way. */
-export const answer = computed(() => (found.value?.picture === store.network.value?.picture.id ? (found.value?.document ?? null) : null));
+export const answer = computed(() => {
+  const network = store.network.value;
+  const fits = found.value && network && found.value.picture === network.picture.id && found.value.model === network.model;
+  return fits ? found.value.document : null;
+});
 
 /** Look at a class; null is the best. */
 export function askWhy(of = null) {
@@ -84,7 +88,7 @@ function load(loader, picture, { of, against }) {
   return loader.newest("answer", async (signal) => {
     const key = ["answer", picture, classes].join("\n");
     const document = await loader.cache.get(key, () => loader.source.answer(picture, classes, signal));
-    if (!signal.aborted) found.value = { picture, document };
+    if (!signal.aborted) found.value = { picture, model: store.network.value.model, document };
     if (!signal.aborted && asked.value) await load(loader, picture, asked.value);
   });
 }

@@ -11,6 +11,7 @@ import { beside } from "./compared.js";
 import { chooseModel, modelFile, modelProblem, models, opening, takeUpChoices } from "./models.js";
 import { folded, unit } from "./network.js";
 import * as sees from "./sees.js";
+import * as training from "./training.js";
 import { table } from "./table.js";
 
 const OF_EVERY_NETWORK = ["network", "models", "model", "pictures", "upload"]; // requests
@@ -82,6 +83,7 @@ export class Loader {
     for (const signal of [table, sees.projection, sees.patches, sees.health]) signal.value = null;
     beside.value = {};
     aggregations.forget();
+    training.forget();
     unit.value = null;
     folded.value = new Set();
   }

@@ -76,6 +76,12 @@ export function togglePlaying() {
   });
 }
 
+/** Another network is open: its training is another one, or none. */
+export function forget() {
+  playing.value = false;
+  for (const each of [training, refusal, pointed, shown, movement]) each.value = null;
+}
+
 /** Ask again for what was refused. */
 export function tryAgain() {
   refusal.value = null;
@@ -87,7 +93,8 @@ export function tryAgain() {
  */
 export function followTraining(loader) {
   const open = computed(() => store.view.value === "training" && store.network.value !== null && !store.offline.value);
-  effect(() => open.value && seen.value && refusal.value === null && polled(loader));
+  const model = computed(() => store.network.value?.model);
+  effect(() => model.value !== undefined && open.value && seen.value && refusal.value === null && polled(loader));
   effect(() => {
     const { network, layer, filterIndex } = store;
     const ready = open.value && layer.value && filterIndex.value !== null && current.value !== null;
