@@ -36,10 +36,17 @@ INTERACTIVE = {
 }
 
 
+FINISHED = """() => Promise.allSettled(
+    document.getAnimations()
+        .filter(({ effect }) => effect.getComputedTiming().endTime < Infinity)
+        .map(({ finished }) => finished),
+)"""
+
+
 def rested(page: Page) -> None:
     """Everything that was on its way is there, and nothing moves any more."""
     expect(page.locator(UNRESTED)).to_have_count(0, timeout=60_000)
-    page.wait_for_function("document.getAnimations().every(({ playState }) => playState !== 'running')")
+    page.evaluate(FINISHED)
 
 
 def check(page: Page, *rules: str) -> None:
@@ -122,6 +129,7 @@ def test_what_lies_over_the_page_can_be_read(open_page: OpenPage, console: Conso
     check(page, *RULES)
     page.evaluate("location.hash = '#picture=own-0000000000000000'")
     expect(page.locator(".banner")).to_be_visible()
+    rested(page)
     check(page, *RULES)
 
 
