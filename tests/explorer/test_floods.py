@@ -125,13 +125,15 @@ WAYS = (
 @pytest.mark.parametrize("run", range(1, 9))
 def test_a_network_that_fails_once(portal: BlockingPortal, run: int) -> None:
     """The failure is told to who asked, sealed like every answer; asked again, everything is there."""
-    app = create_app(Network(Fails(run), "failing", (3, 16, 16)), None, TOKEN)
+    model = Fails(run)
+    app = create_app(Network(model, "failing", (3, 16, 16)), None, TOKEN)
     first = [ask(portal, app, *way) for way in WAYS]
     for answer in first:
         check(answer, lambda status: status in (200, 400, 500))
     failed = [json.loads(answer.body) for answer in first if answer.status != 200]
     assert len(failed) <= 1
     assert all(f"run {run} failed" in facts["received"] + facts["hint"] for facts in failed)
+    model.at = ()  # a later run than these could be the one that fails
     for answer in (ask(portal, app, *way) for way in WAYS):
         check(answer, lambda status: status == 200)
 
