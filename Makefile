@@ -66,7 +66,7 @@ $(EXPLORER): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(TESTS): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[docs,explorer,keras,lab,onnx,plots,test]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[docs,explorer,keras,lab,onnx,plots,tensorboard,test]'
 	@touch $@ $(EXPLORER)
 
 $(BENCH): pyproject.toml constraints.txt | $(BIN)/python

@@ -13,6 +13,7 @@ import typer
 from typer import Option
 
 from convitro.bench.command import bench
+from convitro.cli.compare import compare
 from convitro.cli.diagnose import diagnose
 from convitro.cli.explore import explore
 from convitro.cli.manners import plain_errors
@@ -20,7 +21,7 @@ from convitro.cli.report import report
 from convitro.cli.summary import summary
 from convitro.cli.train import train
 
-COMMANDS = (explore, summary, diagnose, report, train, bench)
+COMMANDS = (explore, summary, diagnose, report, train, compare, bench)
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from convitro.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from convitro.lab import Run
     from convitro.sources import Network
 
 EMBEDDED = "convitro.models:small_vgg"
@@ -36,6 +38,30 @@ def open_model(
         mean=parse_numbers("--mean", mean),
         std=parse_numbers("--std", std),
     )
+
+
+def open_run(
+    folder: str, model: str | None, arch: str | None, known: Mapping[str, str | None]
+) -> tuple[Network, Run]:
+    """The network of a training's folder, as it was kept or as it is by now, and the training.
+
+    Args:
+        folder: as `convitro train -o` was given.
+        model, arch: what was trained, where the folder does not know.
+        known: options, by name, that the folder answers.
+    """
+    from convitro.lab import Run
+    from convitro.sources import Network, load
+
+    if given := [name for name, value in known.items() if value]:
+        raise ArgumentError(
+            f"explore: {given[0]} beside --run.",
+            expected="one of them: the folder knows what it was trained on",
+        )
+    plan: Any = load(model, arch) if model is not None and arch is not None else model
+    run = Run(folder, plan)
+    name = f"{run.name} on {run.data}"
+    return Network(run.model().float(), name, run.input_size, run.classes), run
 
 
 def parse_numbers(option: str, text: str) -> tuple[float, ...]:

@@ -13,6 +13,14 @@ MODEL = Annotated[
         help='"module:callable", .onnx or .pt2 file, or weights with --arch. Default: the embedded network.',
     ),
 ]
+MODELS = Annotated[
+    list[str] | None,
+    Argument(
+        metavar="[MODEL]...",
+        help='"module:callable", .onnx, .pt2, .keras or .h5 files, or weights with --arch; the page switches '
+        "between several. Default: the embedded network.",
+    ),
+]
 ARCH = Annotated[
     str | None, Option(metavar="MODULE:CALLABLE", help="What builds the network of a file of weights.")
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -21,16 +21,19 @@ from convitro.anatomy import deconvnet
 from convitro.datasets import Dataset
 from convitro.errors import ConvitroError
 from convitro.explorer.guard import LOCAL_HOSTS, Guard
+from convitro.explorer.opening import opened_model
 from convitro.explorer.parameters import Parameters
 from convitro.explorer.problems import (
     RequestProblem,
-    answer_crash,
     answer_error,
     answer_http,
     answer_problem,
     problem_response,
 )
+from convitro.explorer.saved import session_page
 from convitro.explorer.session import Session
+from convitro.explorer.shelf import Shelf
+from convitro.explorer.training import Following, Run
 from convitro.explorer.upload import read_upload
 from convitro.explorer.work import Workbench
 from convitro.sources import Network
@@ -38,6 +41,7 @@ from convitro.view import (
     Document,
     cancellation_document,
     combined_document,
+    compared_document,
     filter_document,
     health_document,
     input_document,
@@ -54,27 +58,32 @@ Compute = Callable[[Session, Parameters], Document]
 
 
 def create_app(
-    network: Network,
+    network: Network | Sequence[Network],
     picture: str | Path | bytes | None,
     token: str,
     *,
-    data: Dataset | None = None,
+    data: Dataset | Sequence[Dataset | None] | None = None,
+    run: Run | None = None,
     hosts: frozenset[str] = LOCAL_HOSTS,
 ) -> Starlette:
     """The explorer as an ASGI application.
 
     Args:
-        network: the network to open.
+        network: the network to open, or several between which the page can switch; the first is shown first.
         picture: what it sees first: a bundled name, a path, a file's bytes; None is the first bundled one.
         token: the secret without which nothing is answered.
-        data: images 0..1 to look over; None takes details of the bundled photographs.
+        data: images 0..1 to look over, for all networks or for each; None takes details of the photographs.
+        run: the training of the first network, to follow it; None where there is none.
         hosts: names under which the server may be addressed.
     """
+    networks = [network] if isinstance(network, Network) else list(network)
+    shelf = Shelf(networks, picture, data)
     routes = [
         Route("/", page),
         Route("/view/{name:path}", view_file),
         Route("/api/alive", alive),
         Route("/api/network", document(network_of)),
+        Route("/api/models", models),
         Route("/api/pictures", document(pictures_of)),
         Route("/api/table", document(table_of)),
         Route("/api/maps", document(maps_of)),
@@ -82,22 +91,26 @@ def create_app(
         Route("/api/filter", document(filter_of)),
         Route("/api/cancellation", document(cancellation_of, lane="background")),
         Route("/api/combined", document(combined_of, lane="background")),
+        Route("/api/compared", document(compared_of, lane="beside")),
         Route("/api/outcome", document(outcome_of, lane="background")),
         Route("/api/projection", document(projection_of, lane="background")),
         Route("/api/patches", document(patches_of, lane="background")),
         Route("/api/health", document(health_of, lane="background")),
+        Route("/api/session", session_file),
+        *training_routes(shelf, run),
         Route("/api/picture", upload, methods=["POST"]),
+        Route("/api/model", open_model, methods=["POST"]),
     ]
     guard = Middleware(Guard, token=token, hosts=hosts, policy=content_policy())
     handlers: Any = {
         RequestProblem: answer_problem,
         ConvitroError: answer_error,
         HTTPException: answer_http,
-        Exception: answer_crash,
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
-    app.state.session = Session(network, picture, data=data)
-    app.state.workbench, app.state.background = Workbench(), Workbench()
+    app.router.redirect_slashes = False  # an address has one form
+    app.state.shelf = shelf
+    app.state.workbench, app.state.background, app.state.beside = Workbench(), Workbench(), Workbench()
     return app
 
 
@@ -135,24 +148,62 @@ async def alive(request: Request) -> Response:
 
 async def upload(request: Request) -> Response:
     """Take one's own picture (the raw bytes of a file) and answer with its id."""
-    session: Session = request.app.state.session
+    session: Session = request.app.state.shelf.first  # all share the pictures
     data = await read_upload(request)
     name = unquote(request.headers.get("x-picture-name", ""))[:80] or "your picture"
     picture = await request.app.state.workbench.run(request, lambda: session.add(data, name))
     return JSONResponse({"id": picture.id, "name": picture.name})
 
 
+async def models(request: Request) -> Response:
+    """The networks between which the page can switch."""
+    return JSONResponse({"models": request.app.state.shelf.facts()})
+
+
+async def open_model(request: Request) -> Response:
+    """Take a model file (its raw bytes), open it without running anything in it, and answer with its id."""
+    id, network = await opened_model(request, request.app.state.beside.run)
+    request.app.state.shelf.add(id, network)
+    return JSONResponse({"id": id, "name": network.name})
+
+
+async def session_file(request: Request) -> Response:
+    """The open network and picture as one HTML file to keep; never shown under this server's name."""
+    parameters = Parameters(request.query_params)
+    session = request.app.state.shelf.session(parameters.text("model"))
+    work: Workbench = request.app.state.background
+    page = await work.run(request, lambda: session_page(session, parameters).encode())
+    return Response(
+        page, media_type="application/octet-stream", headers={"content-disposition": "attachment"}
+    )
+
+
 def document(compute: Compute, lane: str = "workbench") -> Callable[[Request], Any]:
-    """An endpoint that computes a document, in the lane of what a person waits for or in the background."""
+    """An endpoint that computes a document: in the lane that a person waits for, beside it or behind it."""
 
     async def endpoint(request: Request) -> Response:
-        session: Session = request.app.state.session
         parameters = Parameters(request.query_params)
+        session = request.app.state.shelf.session(parameters.text("model"))
         work: Workbench = getattr(request.app.state, lane)
         data = await work.run(request, lambda: compute(session, parameters).to_bytes())
         return Response(data, media_type="application/octet-stream")
 
     return endpoint
+
+
+def training_routes(shelf: Shelf, run: Run | None) -> list[Route]:
+    """The addresses of the training that the page follows; it is that of the first network alone."""
+    followed = Following(shelf.first, run)
+
+    def of(session: Session) -> Following:
+        return followed if session is shelf.first else Following(session, None)
+
+    return [
+        Route("/api/training", document(lambda session, _: of(session).training())),
+        Route("/api/epoch", document(lambda session, asked: of(session).epoch(asked))),
+        Route("/api/epoch_filter", document(lambda session, asked: of(session).epoch_filter(asked))),
+        Route("/api/movement", document(lambda session, asked: of(session).movement(asked))),
+    ]
 
 
 def network_of(session: Session, parameters: Parameters) -> Document:
@@ -206,6 +257,15 @@ def combined_of(session: Session, parameters: Parameters) -> Document:
     _, anatomy = session.anatomy(parameters.text("picture"))
     layer = parameters.layer(anatomy)
     return combined_document(layer, parameters.filter(layer), parameters.aggregation())
+
+
+def compared_of(session: Session, parameters: Parameters) -> Document:
+    """One filter on one more picture."""
+    picture, anatomy = session.anatomy(parameters.text("picture"))
+    layer = parameters.layer(anatomy)
+    facts = {"id": picture.id, "name": picture.name, "classes": session.network.classes}
+    filter, aggregation = parameters.filter(layer), parameters.aggregation()
+    return compared_document(anatomy, layer, filter, aggregation, session.pixels(picture), facts)
 
 
 def outcome_of(session: Session, parameters: Parameters) -> Document:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from convitro.explorer.problems import problem_response
+from convitro.explorer.problems import answer_crash, problem_response
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -26,7 +26,7 @@ SECURITY_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
 }
 
 LOCKED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Convitro explorer: locked</title>
@@ -56,15 +56,22 @@ class Guard:
             return await self.app(scope, receive, send)
         if scope["type"] != "http":  # no websockets here; an unanswered one is refused by the server
             return None
-        request = Request(scope)
+        request, begun = Request(scope), False
 
         async def guarded_send(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 self.seal(request, MutableHeaders(scope=message))
             await send(message)
 
-        refusal = self.refusal(request)
-        return await (refusal or self.app)(scope, receive, guarded_send)
+        try:
+            refusal = self.refusal(request)
+            await (refusal or self.app)(scope, receive, guarded_send)
+        except Exception as error:
+            if not begun:  # answered here, because an answer from further out would not be sealed
+                await (await answer_crash(request, error))(scope, receive, guarded_send)
+            raise  # the terminal shows it
 
     def refusal(self, request: Request) -> Response | None:
         """The answer to a request that may not pass; None for one that may."""
@@ -73,7 +80,7 @@ class Guard:
             return problem_response(403, "This Host or Origin may not use the explorer.", hint)
         if self.holds_token(request):
             return None
-        if request.url.path == "/":
+        if request.scope["path"] == "/":
             return Response(LOCKED, 401, media_type="text/html; charset=utf-8")
         hint = "open the whole address that `convitro explore` printed, the token included"
         return problem_response(401, "The token is missing or wrong.", hint)
@@ -91,7 +98,7 @@ class Guard:
         """Whether the cookie, the Authorization header or (for the page itself) the address has the token."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         offered = [request.cookies.get(self.cookie, ""), bearer if scheme.lower() == "bearer" else ""]
-        if request.url.path == "/":
+        if request.scope["path"] == "/":
             offered.append(request.query_params.get("token", ""))
         return any(secrets.compare_digest(each.encode(), self.token.encode()) for each in offered)
 
@@ -100,5 +107,5 @@ class Guard:
         for name, value in self.headers.items():
             headers[name] = value
         headers.setdefault("cache-control", "no-store")
-        if request.url.path == "/" and "token" in request.query_params and self.holds_token(request):
+        if request.scope["path"] == "/" and "token" in request.query_params and self.holds_token(request):
             headers.append("set-cookie", f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Strict")

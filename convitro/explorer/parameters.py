@@ -19,11 +19,11 @@ class Parameters:
 
     query: Mapping[str, str]
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, length: int = MAX_LENGTH) -> str:
         """A short text; empty where it is absent."""
         value = self.query.get(name, "")
-        if len(value) > MAX_LENGTH:
-            raise RequestProblem(400, f"`{name}` is too long.", f"at most {MAX_LENGTH} characters")
+        if len(value) > length:
+            raise RequestProblem(400, f"`{name}` is too long.", f"at most {length} characters")
         return value
 
     def integer(self, name: str, below: int) -> int:

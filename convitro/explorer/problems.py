@@ -12,11 +12,11 @@ from convitro.errors import ConvitroError, LoadError
 
 
 class RequestProblem(Exception):
-    """A request that cannot be answered: `status`, what is wrong, and what to do about it."""
+    """A request that cannot be answered: `status`, what is wrong, what to do about it, what was expected."""
 
-    def __init__(self, status: int, problem: str, hint: str = "") -> None:
+    def __init__(self, status: int, problem: str, hint: str = "", expected: str = "") -> None:
         super().__init__(problem)
-        self.status, self.problem, self.hint = status, problem, hint
+        self.status, self.problem, self.hint, self.expected = status, problem, hint, expected
 
 
 def problem_response(status: int, problem: str, hint: str = "", **facts: str) -> JSONResponse:
@@ -28,7 +28,7 @@ def problem_response(status: int, problem: str, hint: str = "", **facts: str) ->
 async def answer_problem(request: Request, error: Exception) -> JSONResponse:
     """A request that the explorer itself refused."""
     assert isinstance(error, RequestProblem)
-    return problem_response(error.status, error.problem, error.hint)
+    return problem_response(error.status, error.problem, error.hint, expected=error.expected)
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from convitro.datasets import Dataset
 from convitro.errors import ArgumentError
 from convitro.explorer.app import create_app
 from convitro.explorer.guard import LOCAL_HOSTS
+from convitro.explorer.training import Run
 from convitro.sources import Network
 
 MAX_CONNECTIONS = 64
@@ -25,10 +27,11 @@ BACKLOG = 128
 
 
 def serve(
-    network: Network,
+    network: Network | Sequence[Network],
     picture: str | Path | bytes | None = None,
     *,
-    data: Dataset | None = None,
+    data: Dataset | Sequence[Dataset | None] | None = None,
+    run: Run | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     browse: bool = True,
@@ -36,9 +39,11 @@ def serve(
     """Show a network in the browser until Ctrl-C. The address, with its secret token, is printed.
 
     Args:
-        network: the network to open (`convitro.sources.open_network`).
+        network: the network to open (`convitro.sources.open_network`), or several to switch between.
         picture: what it sees first: a bundled name, a path, or a file's bytes; None is the first bundled one.
-        data: images 0..1 that the network is looked over on; None takes details of the bundled photographs.
+        data: images 0..1 that the network is looked over on, for all or for each; None takes details of the
+            bundled photographs.
+        run: the training of the first network, to follow it (`convitro.lab.Run`); None where there is none.
         host: the address to bind, and besides localhost the only one that the page answers under. Anything
             but 127.0.0.1 lets other machines try the token.
         port: 0 takes any free one.
@@ -50,8 +55,9 @@ def serve(
     """
     token = secrets.token_urlsafe(24)
     with bound_socket(host, port) as listener:
-        app = create_app(network, picture, token, data=data, hosts=LOCAL_HOSTS | {url_host(host).lower()})
-        app.state.session.anatomy(
+        hosts = LOCAL_HOSTS | {url_host(host).lower()}
+        app = create_app(network, picture, token, data=data, run=run, hosts=hosts)
+        app.state.shelf.first.anatomy(
             ""
         )  # so that the page's first request finds it done, and a bad picture fails here
         address = f"http://{url_host(host)}:{listener.getsockname()[1]}/?token={token}"

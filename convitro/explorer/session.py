@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
 
@@ -30,7 +30,7 @@ from convitro.pictures import bundled, load_picture, to_input
 from convitro.sources import Network
 from convitro.view import Document, outcome_document
 
-MAX_ANATOMIES = 3  # a ResNet at 224x224 holds some 100 MB
+MAX_ANATOMIES = 4  # as many as are compared; a ResNet at 224x224 holds some 100 MB
 MAX_OUTCOMES = 1024  # a few numbers each
 MAX_OWN_PICTURES = 12
 THUMBNAIL = (3, 48, 48)
@@ -53,16 +53,18 @@ class Session:
         network: the network to open.
         picture: the first picture: a bundled name, a path, or a file's bytes; None is the first bundled one.
         data: images 0..1 to look over; None takes details of the bundled photographs.
+        id: what tells it from other sessions that share its pictures, its locks and its room for dissections.
     """
 
     network: Network
     picture: str | Path | bytes | None = None
     own: OrderedDict[str, Picture] = field(default_factory=OrderedDict)
-    anatomies: OrderedDict[str, Anatomy] = field(default_factory=OrderedDict)
+    anatomies: OrderedDict[tuple[str, str], Anatomy] = field(default_factory=OrderedDict)
     outcomes: OrderedDict[tuple[str, str, str], Document] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
     running: Lock = field(default_factory=Lock)  # the network, which runs once at a time
     data: Dataset | None = None
+    id: str = "0"
 
     @cached_property
     def first(self) -> str:
@@ -117,20 +119,41 @@ class Session:
         return self.network.normalize(self.pixels(picture))
 
     def anatomy(self, id: str) -> tuple[Picture, Anatomy]:
-        """The network dissected on a picture; the last three are kept.
+        """The network dissected on a picture; the last four are kept.
 
         Raises:
             RequestProblem: 404, the picture is unknown.
         """
         picture = self.find(id)
+        known = self.remembered(picture.id)
+        if known is None:
+            with self.running:  # not `lock`: what is known already must not wait for a long run
+                known = self.remembered(picture.id)  # who ran before may have brought it
+                if known is None:
+                    known = dissect(self.network.model, self.input(picture))
+                    self.remember(picture.id, known)
+        return picture, known
+
+    def remembered(self, id: str) -> Anatomy | None:
+        """The network dissected on a picture, where that is still here."""
         with self.lock:
-            if picture.id not in self.anatomies:
-                with self.running:
-                    self.anatomies[picture.id] = dissect(self.network.model, self.input(picture))
-            self.anatomies.move_to_end(picture.id)
+            known = self.anatomies.get((self.id, id))
+            if known is not None:
+                self.anatomies.move_to_end((self.id, id))
+            return known
+
+    def remember(self, id: str, anatomy: Anatomy) -> None:
+        """Keep what a dissection gave; the oldest goes."""
+        with self.lock:
+            self.anatomies[self.id, id] = anatomy
             while len(self.anatomies) > MAX_ANATOMIES:
                 self.anatomies.popitem(last=False)
-            return picture, self.anatomies[picture.id]
+
+    def forget(self) -> None:
+        """Let go of the dissections of this network."""
+        with self.lock:
+            for key in [key for key in self.anatomies if key[0] == self.id]:
+                del self.anatomies[key]
 
     @cached_property
     def looking(self) -> Looking:
@@ -174,10 +197,11 @@ class Session:
         """Every picture to choose from, 48 x 48 in colour: (1, 3, 48, 48), 0..1."""
         with self.lock:
             own = [(picture, to_input(picture.image, THUMBNAIL)) for picture in self.own.values()]
-        return own + self.bundled_thumbnails
+        return own + bundled_thumbnails()
 
-    @cached_property
-    def bundled_thumbnails(self) -> list[tuple[Picture, Tensor]]:
-        """The bundled pictures and their thumbnails, made once: decoding them takes a second."""
-        pictures = [Picture(name, name, load_picture(name)) for name in bundled()]
-        return [(picture, to_input(picture.image, THUMBNAIL)) for picture in pictures]
+
+@cache
+def bundled_thumbnails() -> list[tuple[Picture, Tensor]]:
+    """The bundled pictures and their thumbnails, made once: decoding them takes a second."""
+    pictures = [Picture(name, name, load_picture(name)) for name in bundled()]
+    return [(picture, to_input(picture.image, THUMBNAIL)) for picture in pictures]

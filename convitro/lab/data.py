@@ -59,7 +59,7 @@ def open_sets(data: Any, recipe: Recipe) -> Sets:
     """The data in three parts.
 
     Args:
-        data: as for `train`.
+        data: as for `train`; what was opened already stays as it is.
         recipe: its `validation`, `test` and `seed`. Every class gives the same share, where labels are known
             before pictures are read.
 
@@ -68,6 +68,8 @@ def open_sets(data: Any, recipe: Recipe) -> Sets:
         ArgumentError, ShapeError, DtypeError: the data is of another kind, has too few pictures, or does not
             hold what it should.
     """
+    if isinstance(data, Sets):
+        return data
     given, other = parts_of(data)
     train, test = pictures_of(given), None if other is None else pictures_of(other)
     classes, size = class_names(given), picture_size(train)

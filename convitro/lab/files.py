@@ -17,13 +17,18 @@ from convitro.errors import ExperimentError
 PARTIAL = ".partial"
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object], writer: str = "") -> None:
     """Let `write` make a file beside `path`, bring it onto the disk, then give it its name.
+
+    Args:
+        path: where it will be.
+        write: makes it at the path that it is given.
+        writer: tells those apart that may write the same file at the same time.
 
     Raises:
         ExperimentError: it cannot be written; what was there before is still there.
     """
-    partial = path.with_name(path.name + PARTIAL)
+    partial = path.with_name(path.name + writer + PARTIAL)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
@@ -41,14 +46,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         ) from error
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, writer: str = "") -> None:
     """A text file, atomically."""
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"), writer)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, writer: str = "") -> None:
     """Strict JSON for people to read, atomically."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", writer)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:

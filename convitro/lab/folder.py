@@ -18,6 +18,7 @@ from convitro.errors import ArgumentError, ExperimentError, LoadError
 from convitro.lab.checkpoint import Checkpoint, State, read_checkpoint, save_checkpoint
 from convitro.lab.files import write_json, write_tensors, write_text
 from convitro.lab.result import Epoch, epoch_dict
+from convitro.lab.snapshot import snapshot
 
 CONFIG, ENVIRONMENT, METRICS = "config.json", "environment.json", "metrics.jsonl"
 CHECKPOINT, WEIGHTS, RESULT, FILTERS = (
@@ -26,6 +27,8 @@ CHECKPOINT, WEIGHTS, RESULT, FILTERS = (
     "result.json",
     "filters",
 )
+LEFT_OUT = "left_out"
+"""In the metadata of a snapshot: the names that it leaves out, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class RunFolder:
         path: the folder; it is made.
         resume: go on with the training that is there, if any; False refuses a folder that holds one.
         checkpoint_every: steps between checkpoints inside an epoch; 0 for one after each epoch only.
-        filters: keep the weights of the convolutions after every epoch.
+        filters: keep the network after every epoch, so that its filters and maps can be seen as they were.
         tensorboard: also write the numbers for TensorBoard.
 
     Files:
@@ -45,7 +48,8 @@ class RunFolder:
         metrics.jsonl: one line per epoch.
         checkpoint.safetensors: what is needed to go on.
         model.safetensors, result.json: the trained weights and all numbers, at the end.
-        filters/0000.safetensors …: before the first epoch, after the first, and so on.
+        filters/0000.safetensors …: parameters and buffers before the first epoch, after the first, and so on;
+            without fully connected layers behind the last convolution where these are most of the network.
 
     Raises:
         ArgumentError: a negative `checkpoint_every`.
@@ -80,14 +84,17 @@ class Store:
         folder: where, and what.
         config: network, data and recipe as JSON; a training that is taken up again must have the same.
         device: on what it runs, in words.
+        without: entries of the state dict that snapshots leave out.
 
     Raises:
         ExperimentError: the folder holds a training and `resume` is False, or it holds another one, or it
             cannot be written.
     """
 
-    def __init__(self, folder: RunFolder, config: dict[str, Any], device: str) -> None:
-        self.folder, self.path = folder, Path(folder.path)
+    def __init__(
+        self, folder: RunFolder, config: dict[str, Any], device: str, without: tuple[str, ...] = ()
+    ) -> None:
+        self.folder, self.path, self.without = folder, Path(folder.path), without
         self.checkpoint: Checkpoint | None = None
         if (self.path / CONFIG).exists():
             self._check_same(config)
@@ -105,7 +112,7 @@ class Store:
                 expected="a new folder, or resume=True (--resume) to go on with that training",
             )
         earlier = read_json(self.path / CONFIG)
-        if changed := sorted(_differences(earlier, config)):
+        if changed := sorted(differences(earlier, config)):
             raise ExperimentError(
                 f'train: the folder "{self.path}" holds another training.',
                 expected="the same network, data and recipe",
@@ -123,12 +130,13 @@ class Store:
         save_checkpoint(self.path / CHECKPOINT, state, network, optimizer)
 
     def write_epoch(self, history: list[Epoch], network: nn.Module) -> None:
-        """Its numbers and filters; with no epoch yet, the filters before the first one."""
+        """Its numbers and the network; with no epoch yet, the network before the first one."""
         lines = (json.dumps(epoch_dict(epoch), allow_nan=False) for epoch in history)
         write_text(self.path / METRICS, "".join(f"{line}\n" for line in lines))
         if self.folder.filters:
             file = self.path / FILTERS / f"{len(history):04}.safetensors"
-            write_tensors(file, filters(network), {"epoch": str(len(history))})
+            facts = {"epoch": str(len(history)), LEFT_OUT: json.dumps(self.without)}
+            write_tensors(file, snapshot(network, self.without), facts)
         if self.folder.tensorboard and history:
             self._to_tensorboard(history[-1])
 
@@ -147,15 +155,6 @@ class Store:
         write_json(self.path / RESULT, result)
         if self._writer is not None:
             self._writer.close()
-
-
-def filters(network: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of every convolution, by layer: "conv1.weight"."""
-    return {
-        f"{name}.weight" if name else "weight": module.weight
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d)
-    }
 
 
 def environment(device: str) -> dict[str, Any]:
@@ -188,15 +187,15 @@ def summary_writer() -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise LoadError(
-            "train: TensorBoard is not installed.", hint="`pip install tensorboard` adds it"
+            "train: TensorBoard is not installed.", hint='`pip install "convitro[tensorboard]"` adds it'
         ) from error
     return SummaryWriter
 
 
-def _differences(earlier: Any, later: Any, place: str = "") -> list[str]:
+def differences(earlier: Any, later: Any, place: str = "") -> list[str]:
     """What differs between two configurations, as "recipe.epochs 5 -> 10"."""
     if isinstance(earlier, dict) and isinstance(later, dict):
         names = sorted({*earlier, *later})
         pairs = ((name, earlier.get(name), later.get(name)) for name in names)
-        return [text for name, a, b in pairs for text in _differences(a, b, f"{place}.{name}".lstrip("."))]
+        return [text for name, a, b in pairs for text in differences(a, b, f"{place}.{name}".lstrip("."))]
     return [] if earlier == later else [f"{place} {earlier} -> {later}"]

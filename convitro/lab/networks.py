@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -114,11 +115,16 @@ def with_aggregation(model: nn.Module, aggregation: str | Aggregation | None) ->
             received=f"{type(model).__name__} without any",
             hint="leave `aggregation` out to train it as it is",
         )
+    return exchange(model, exchanged)
+
+
+def exchange(model: nn.Module, others: Mapping[nn.Module, nn.Module]) -> nn.Module:
+    """`model` with other modules in place of some, wherever they stand; in place unless it is one itself."""
     for parent in list(model.modules()):
         for name, child in list(parent._modules.items()):
-            if child in exchanged:
-                parent._modules[name] = exchanged[child]
-    return exchanged.get(model, model)
+            if child is not None and child in others:
+                parent._modules[name] = others[child]
+    return others.get(model, model)
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from convitro.lab.machine import Machine, lost_workers
 from convitro.lab.networks import build_network
 from convitro.lab.recipe import PRECISIONS, Recipe
 from convitro.lab.result import Training
+from convitro.lab.snapshot import left_out
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -47,7 +48,8 @@ def train(
         model: a network, "module:callable", or None for the embedded network's plan, made to fit the data. A
             module that is given stays as it is; the trained copy is the result's `model`.
         data: a name or path as for `convitro.datasets.open_dataset`, a torch Dataset of (pixels, label), a
-            pair (training, test) of them, or a pair of tensors (images, labels).
+            pair (training, test) of them, a pair of tensors (images, labels), or `Sets` that were opened
+            before: without a test part nothing is tested.
         recipe: how it is trained; the default recipe if None.
         folder: where config, numbers, checkpoints and filters are written; None writes nothing.
         machine: devices and processes; one process on the best device if None.
@@ -92,7 +94,8 @@ def train(
         config = {"network": described(model, network), "data": sets.to_dict(), "recipe": recipe.to_dict()}
         store = None
         if kept_in is not None and fabric.is_global_zero:
-            store = Store(kept_in, config, f"{fabric.device.type}, {fabric.world_size} process(es)")
+            without = left_out(network, sets.input_size) if kept_in.filters else ()
+            store = Store(kept_in, config, f"{fabric.device.type}, {fabric.world_size} process(es)", without)
         loop = prepare(fabric, network, sets, recipe, store, observe)
         loop.workers = machine.workers
         loop.every = 0 if kept_in is None else kept_in.checkpoint_every

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
 from convitro.lab.machine import is_first_process
 
 EVERY_S = 0.2
+
+_hidden: ContextVar[bool] = ContextVar("hidden", default=False)
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """No line for the trainings inside: somebody else shows how far the whole is."""
+    token = _hidden.set(True)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
 
 
 class Watch:
@@ -21,7 +36,7 @@ class Watch:
     """
 
     def __init__(self, steps: int, done: int = 0) -> None:
-        self.live = is_first_process() and sys.stderr.isatty()
+        self.live = not _hidden.get() and is_first_process() and sys.stderr.isatty()
         self._progress: Any = None
         self._steps, self._done, self._next, self._images, self._start = steps, done, 0.0, 0, 0.0
 

@@ -17,8 +17,9 @@ def chosen_filters(
 ) -> dict[str, list[int]]:
     """The filters of every layer whose numbers a report of that size can hold; none for a layer too large.
 
-    First as many layers as fit with four filters each: the first one, which sees the picture, then from the
-    smallest to the largest. Then the layer with the fewest filters gets twice as many, as long as that fits.
+    First as many layers as fit with four filters each: the first one, which sees the picture, then those of
+    wanted filters, then from the smallest to the largest. Then the layer with the fewest filters gets twice
+    as many, as long as that fits.
 
     Args:
         anatomy: the network on one picture.
@@ -31,7 +32,9 @@ def chosen_filters(
     counts = dict.fromkeys(anatomy, 0)
     left = float(max_bytes)
     first = next(iter(anatomy), None)
-    by_size = sorted(anatomy, key=lambda name: (name != first, inputs[name] + FEWEST * costs[name]))
+    by_size = sorted(
+        anatomy, key=lambda name: (name != first, name not in wanted, inputs[name] + FEWEST * costs[name])
+    )
     for name in by_size:
         needed = inputs[name] + min(FEWEST, most[name]) * costs[name]
         if needed <= left:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from convitro.errors import ArgumentError
-from convitro.report.documents import PageDocuments
+from convitro.report.documents import PageDocuments, Runs
 from convitro.report.result import Report
 from convitro.report.sections import Section, contents
 from convitro.sources import Network
@@ -23,6 +23,8 @@ def full_report(
     sections: Sequence[Section] = (),
     *,
     max_bytes: int = MAX_BYTES,
+    runs: Runs | None = None,
+    opening: str = "",
 ) -> Report:
     """The network on these pictures as one HTML page.
 
@@ -34,6 +36,8 @@ def full_report(
         pictures: (name, pixels (1, C, H, W) between 0 and 1), one to eight; not normalised.
         sections: tables and pictures, from top to bottom (`convitro.report.sections`).
         max_bytes: how large the page may become; its own files and the sections are never cut.
+        runs: what the network gave on these pictures, where that is known; None runs it.
+        opening: what the page shows first, as the explorer's address says it: "layer=conv1&filter=3".
 
     Returns:
         A `Report`; `save` writes it.
@@ -60,9 +64,10 @@ def full_report(
         for layer, filters in section.filters.items():
             wanted.setdefault(layer, []).extend(filters)
     title, tables = f"{network.name}: convolution layers, taken apart", contents(sections)
-    own = len(standalone_page({}, tables, title).encode())
-    documents = PageDocuments(network, pictures, wanted).packed(max_bytes - own)
+    own = len(standalone_page({}, tables, title, opening).encode())
+    runs = runs or Runs.of(network, pictures)
+    documents = PageDocuments(network, pictures, wanted, runs).packed(max_bytes - own)
     names = ", ".join(name for name, _ in pictures)
     listed = [("The network", f"every layer on {names}: filters, maps, pixels")]
     listed += [(section.title, section.content) for section in sections]
-    return Report(network.name, standalone_page(documents, tables, title), tuple(listed))
+    return Report(network.name, standalone_page(documents, tables, title, opening), tuple(listed))

@@ -9,13 +9,19 @@ import { ServerSource } from "./data/source.js";
 import { recall } from "./state/actions.js";
 import { followAddress, showAddress } from "./state/address.js";
 import { followAggregations } from "./state/aggregations.js";
+import { followCompared } from "./state/compared.js";
 import { followKeys } from "./state/keys.js";
 import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
-import { live, shortcuts, theme } from "./state/store.js";
+import { followTour } from "./state/tour.js";
+import { followTraining } from "./state/training.js";
+import { live, network, shortcuts, theme } from "./state/store.js";
 
 live.value = !EmbeddedSource.isIn(document);
 if (live.value) showAddress(location.hash, true); // the token has become a cookie: out of sight with it
+else if (!location.hash && document.documentElement.dataset.opening) {
+  showAddress(`#${document.documentElement.dataset.opening}`, true); // where the person was who saved this page
+}
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 theme.value = recall("theme") ?? (prefersDark.matches ? "dark" : "light");
@@ -27,13 +33,16 @@ effect(() => {
   document.documentElement.dataset.theme = theme.value;
 });
 
-const loader = new Loader(live.value ? new ServerSource() : new EmbeddedSource(document));
+const loader = new Loader(live.value ? new ServerSource(() => network.value?.model ?? "") : new EmbeddedSource(document));
 followAddress();
 loader.follow();
+followTour();
 followKeys();
+followCompared(loader);
 if (live.value) {
   followFiles(loader);
   followAggregations(loader);
+  followTraining(loader);
 }
 
 const root = document.getElementById("app");

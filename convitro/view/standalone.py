@@ -19,7 +19,7 @@ SPECIFIER = re.compile(rb"""(\bfrom\s*|\bimport\s*)(["'])(\.{1,2}/[^"']+)\2""")
 BARE = re.compile(rb'<script type="importmap">(.*?)</script>', re.DOTALL)
 
 
-def standalone_page(documents: Mapping[str, str], tables: str, title: str) -> str:
+def standalone_page(documents: Mapping[str, str], tables: str, title: str, opening: str = "") -> str:
     """The page with its documents, and below it what is not interactive.
 
     A browser shows it from disk, in an iframe, anywhere; its own policy forbids it to fetch anything.
@@ -28,6 +28,7 @@ def standalone_page(documents: Mapping[str, str], tables: str, title: str) -> st
         documents: documents as text (`packed`) by the key under which the page looks for them.
         tables: HTML that follows the page: tables and pictures.
         title: of the window, as text.
+        opening: what it shows first, as the part of an address after "#".
     """
     files = page_files()
     styles = "\n".join(file.content.decode() for name, file in files.items() if name.endswith(".css"))
@@ -36,7 +37,7 @@ def standalone_page(documents: Mapping[str, str], tables: str, title: str) -> st
         for key, content in documents.items()
     )
     return f"""<!doctype html>
-<html lang="en" data-theme="light">
+<html lang="en" data-theme="light" data-opening="{html.escape(opening)}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">

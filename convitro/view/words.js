@@ -26,5 +26,9 @@ export const WORDS = {
   dilation: "How far apart the numbers of the kernel stand on the picture. With 2, every second pixel is read.",
   "receptive field": "All pixels of the picture that one pixel of a map can see.",
   MAC: "One multiplication and one addition: what a weight costs at one place. The price of a layer is counted in MACs.",
+  epoch: "One pass of the training over all its pictures.",
+  loss: "How wrong the network is: small where it gives the right class a large share. Training makes it smaller, step by step.",
+  "held out": "Pictures that the training never learns from: they tell whether it understands, or only remembers.",
+  "learning rate": "How large the steps are by which training changes the weights.",
   prediction: "The network's answer: its scores turned into shares that add up to 100 % (softmax).",
 };

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import convitro
+from convitro.models import CLASSES, INPUT_SIZE, small_vgg
 from convitro.sources import Network
 
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -75,6 +76,11 @@ def small() -> Network:
     return Network(model.eval(), "small", (3, 16, 16), CIFAR)
 
 
+def embedded() -> Network:
+    """The network that the package brings along."""
+    return Network(small_vgg(), "small_vgg", INPUT_SIZE, CLASSES)
+
+
 def faulty() -> Network:
     """The first one with a filter that is never active."""
     network = small()
@@ -128,3 +134,24 @@ def odd() -> Network:
         nn.Conv2d(12, 12, 3, groups=12, padding="same"),
     )
     return Network(model.eval(), "odd layers", (3, 48, 64))
+
+
+def of_any_size() -> bytes:
+    """An ONNX model of one convolution that takes pictures of any size."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    torch.manual_seed(3)
+    conv = nn.Conv2d(3, 4, 3)
+    weights = [
+        numpy_helper.from_array(value.detach().numpy(), name)
+        for name, value in (("weight", conv.weight), ("bias", conv.bias))
+    ]
+    node = helper.make_node("Conv", ["picture", "weight", "bias"], ["maps"], name="first")
+    sizes = {"picture": ["n", 3, "h", "w"], "maps": ["n", 4, "oh", "ow"]}
+    values = {
+        name: helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items()
+    }
+    graph = helper.make_graph([node], "any", [values["picture"]], [values["maps"]], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    data: bytes = model.SerializeToString()
+    return data

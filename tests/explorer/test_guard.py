@@ -79,6 +79,7 @@ def test_every_response_is_sealed(client: Client, address: str) -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "no-store"
     assert headers["referrer-policy"] == "no-referrer"
+    assert headers["permissions-policy"] == "camera=(self), microphone=(), geolocation=()"
 
 
 def test_the_policy_allows_the_import_map_and_no_other_inline_script(client: Client) -> None:

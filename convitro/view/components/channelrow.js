@@ -5,10 +5,10 @@ import { mapOf } from "../data/document.js";
 import { COMBINE_SIGNS } from "../numbers/arithmetic.js";
 import { format } from "../numbers/format.js";
 import { channelName, inputScale, signedScale } from "../numbers/scale.js";
-import { outputNear } from "../numbers/window.js";
+import { outputNear, shownTo } from "../numbers/window.js";
 import { hover, pin } from "../state/actions.js";
 import { kernelScale, opposing, opposingWords, partsOf, patchScale, productScale } from "../state/parts.js";
-import { chain, detailed, place, sharedScale } from "../state/store.js";
+import { chain, detailed, place, reached, sharedScale } from "../state/store.js";
 import { FEWEST } from "./contributions.js";
 import { html } from "./html.js";
 import { MapView, pixelMark } from "./map.js";
@@ -22,9 +22,9 @@ import { useVisible } from "./visible.js";
 export function ChannelRow({ channel, index, first }) {
   const row = useRef(null);
   const visible = useVisible(row);
-  const { layer, inputs, document } = chain.value;
+  const { layer, inputs } = chain.value;
   if (index >= inputs.channels.length) return null;
-  const [input, partial] = [mapOf(inputs.arrays.inputs, index), mapOf(document.arrays.partial_maps, index)];
+  const input = mapOf(inputs.arrays.inputs, index);
   const shared = sharedScale.value;
   const name = channelName(layer, channel);
   const label = layer.raw_input ? name : `channel ${name}`;
@@ -36,7 +36,7 @@ export function ChannelRow({ channel, index, first }) {
     ${inputs.channels.length >= FEWEST && html`<${PairMark} channel=${channel} visible=${visible} />`}
     <div class="column" data-column="input" data-caption="channel">
       <${MapView}
-        values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
+        visible=${visible} values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
         marks=${follow(() => [{ box: place.value.window, kind: "window" }])}
         onPoint=${(at) => hover(at && outputNear(layer, at))} onPin=${(at) => pin(outputNear(layer, at))}
       />
@@ -44,10 +44,7 @@ export function ChannelRow({ channel, index, first }) {
     </div>
     <${Products} index=${index} label=${label} first=${first} visible=${visible} />
     <div class="column" data-column="partial" data-caption="partial map">
-      <${MapView}
-        values=${partial} size=${layer.output_size} scale=${signedScale(shared ? document.limits.partial_maps : null, partial)}
-        label="${label}, partial map" marks=${follow(() => [pixelMark(place.value.pixel)])} onPoint=${hover} onPin=${pin}
-      />
+      <${PartialMap} index=${index} label=${label} visible=${visible} />
     </div>
     <${PartialValue} index=${index} visible=${visible} />
   </div>`;
@@ -69,6 +66,17 @@ function Products({ index, label, first, visible }) {
     <span class="sign" aria-hidden="true">=</span>
     ${matrix("products", ({ product, outside }) => ({ values: product, outside, scale: productScale(product) }))}
   </button>`;
+}
+
+/** Alone, because it fills while the kernel slides. */
+function PartialMap({ index, label, visible }) {
+  const { layer, document } = chain.value;
+  const values = mapOf(document.arrays.partial_maps, index);
+  return html`<${MapView}
+    visible=${visible} values=${visible.value ? shownTo(reached.value, values) : values} size=${layer.output_size} label="${label}, partial map"
+    scale=${signedScale(sharedScale.value ? document.limits.partial_maps : null, values)}
+    marks=${() => (visible.value ? [pixelMark(place.value.pixel)] : [])} onPoint=${hover} onPin=${pin}
+  />`;
 }
 
 function PartialValue({ index, visible }) {

@@ -1,6 +1,7 @@
 /** What every channel brings to the pixel, as bars around zero: with many channels, their sum at a glance. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { colourTable, step } from "../numbers/colour.js";
 import { format } from "../numbers/format.js";
 import { channelName, limitOf } from "../numbers/scale.js";
@@ -26,8 +27,11 @@ export function Contributions() {
   const colours = theme.value;
   const enough = values.length >= FEWEST;
   const pairs = opposing.value;
-  useEffect(() => {
-    if (enough) draw(canvas.current, values, links(pairs, order, inputs.channels), colours);
+  const width = useWidth(canvas, enough);
+  useLayoutEffect(() => {
+    // in the same frame as the numbers: another one would cost the whole page once more
+    const lines = linesOf(canvas.current, colours);
+    if (enough) draw(canvas.current, width.value, { values, pairs: links(pairs, order, inputs.channels), colours, lines });
   });
   if (!enough) return null;
   const strongest = values.reduce((best, value, index) => (Math.abs(value) > Math.abs(values[best]) ? index : best), 0);
@@ -50,12 +54,13 @@ export function Contributions() {
 
 /** Which channels take away what others bring; a click leads to the first of the two. */
 function Opposing() {
-  const { layer, inputs } = chain.value;
+  const { layer, inputs, word } = chain.value;
   const sought = useRef(null); // a channel of a page that is on its way
   useEffect(() => {
     if (inputs.channels.includes(sought.current)) scrollTo(sought.current);
     sought.current = null;
   }, [inputs]);
+  if (word.separate) return null; // kept apart, they do nothing to each other
   const seek = (channel) => {
     if (inputs.channels.includes(channel)) return scrollTo(channel);
     sought.current = channel;
@@ -102,9 +107,31 @@ function Order() {
   </div>`;
 }
 
-function draw(canvas, values, pairs, colours) {
+/** How wide an element is, as a signal: asking it itself would lay the page out in the middle of a frame. */
+function useWidth(element, present) {
+  const width = useMemo(() => signal(0), []);
+  useLayoutEffect(() => {
+    if (!present) return undefined;
+    width.value = element.current.clientWidth;
+    const observer = new ResizeObserver(([{ contentRect }]) => (width.value = contentRect.width));
+    observer.observe(element.current);
+    return () => observer.disconnect();
+  }, [present]);
+  return width;
+}
+
+const known = {};
+
+/** The colours of the lines, read once for light and once for dark. */
+function linesOf(canvas, colours) {
+  if (!canvas || known[colours]) return known[colours];
+  const style = getComputedStyle(canvas);
+  known[colours] = { middle: style.getPropertyValue("--line-strong"), pair: style.getPropertyValue("--accent") };
+  return known[colours];
+}
+
+function draw(canvas, width, { values, pairs, colours, lines }) {
   const ratio = window.devicePixelRatio || 1;
-  const width = canvas.clientWidth;
   if (canvas.width !== Math.round(width * ratio))
     [canvas.width, canvas.height] = [Math.round(width * ratio), HEIGHT * ratio];
   const context = canvas.getContext("2d");
@@ -125,10 +152,9 @@ function draw(canvas, values, pairs, colours) {
       Math.max(height, 0.5),
     );
   });
-  const style = getComputedStyle(canvas);
-  context.fillStyle = style.getPropertyValue("--line-strong");
+  context.fillStyle = lines.middle;
   context.fillRect(0, HEIGHT / 2 - 0.5, width, 1);
-  context.strokeStyle = style.getPropertyValue("--accent");
+  context.strokeStyle = lines.pair;
   pairs.forEach(([up, down], rank) => {
     const end = (index) => HEIGHT / 2 - (values[index] / limit) * (HEIGHT / 2 - 1);
     context.globalAlpha = 1 - rank * 0.3;

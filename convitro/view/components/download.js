@@ -1,14 +1,14 @@
 /** A file to keep, made on this page. */
 
 /**
- * Let the person save a text.
+ * Let the person save a text, or bytes.
  * @param {string} name of the file
- * @param {string} text
+ * @param {string | Blob} content
  * @param {string} type its media type
  */
-export function download(name, text, type) {
+export function download(name, content, type) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.href = URL.createObjectURL(new Blob([content], { type }));
   link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);

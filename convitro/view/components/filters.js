@@ -1,10 +1,10 @@
 /** The filters of the open layer, each by the map that it makes. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { chooseFilter } from "../state/actions.js";
 import { filterIndex, layer, layerMaps, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
-import { mapsPerFilter, smallMap } from "./pixels.js";
+import { mapsPerFilter, smallMapBitmap } from "./pixels.js";
 import { Radios } from "./radios.js";
 
 export function FilterPicker() {
@@ -26,16 +26,12 @@ export function FilterPicker() {
 }
 
 function FilterTile({ layer: name, index }) {
-  const canvas = useRef(null);
   const document = layerMaps.value[name];
   const shared = sharedScale.value;
   const colours = theme.value;
-  useEffect(() => {
-    if (!document) return;
-    const image = smallMap(document, index * mapsPerFilter(layer.value, document), shared, colours);
-    canvas.current.width = image.width;
-    canvas.current.height = image.height;
-    canvas.current.getContext("2d").putImageData(image, 0, 0);
-  }, [document, index, shared, colours]);
-  return html`<canvas ref=${canvas} aria-hidden="true"></canvas><span class="filter-number">${index}</span>`;
+  const source = useMemo(
+    () => document && smallMapBitmap(document, index * mapsPerFilter(layer.value, document), shared, colours),
+    [document, index, shared, colours],
+  );
+  return html`<img src=${source} alt="" decoding="sync" draggable=${false} /><span class="filter-number">${index}</span>`;
 }

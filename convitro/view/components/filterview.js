@@ -1,12 +1,15 @@
 /** One filter of the open layer, from its channels to what it hands on. */
 
+import { SLIDES } from "../state/slide.js";
 import { chain, filterIndex, layer, network, reachable } from "../state/store.js";
+import { switching } from "../state/models.js";
 import { Aggregations } from "./aggregations.js";
 import { Chain } from "./chain.js";
 import { FilterPicker } from "./filters.js";
 import { html } from "./html.js";
 import { LayerHead } from "./layerhead.js";
 import { Overview } from "./overview.js";
+import { SlideBar } from "./slidebar.js";
 
 export function FilterView() {
   if (!network.value) return html`<p class="loading">Opening the network …</p>`;
@@ -24,7 +27,7 @@ function LayerView() {
 }
 
 function WholeChain() {
-  return chain.value ? html`<${Chain} />` : html`<p class="loading">Taking the filter apart …</p>`;
+  return chain.value ? html`<${SlideBar} slide=${SLIDES.filter} /><${Chain} />` : html`<p class="loading">Taking the filter apart …</p>`;
 }
 
 /** A report of a large network holds the numbers of some filters only. */
@@ -36,5 +39,6 @@ function NotHere() {
 }
 
 export function NoLayers() {
+  if (switching.value) return html`<p class="loading">Opening the network …</p>`;
   return html`<p class="loading">This network has no two-dimensional convolution to open.</p>`;
 }

@@ -1,7 +1,9 @@
 /** The bar at the top: whose page this is, which network, and the page's own settings. */
 
 import { toggleTheme } from "../state/actions.js";
-import { helping, network, sharedScale, theme } from "../state/store.js";
+import { choosingModel, switching } from "../state/models.js";
+import { saving } from "../state/saving.js";
+import { helping, live, network, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
 import { Nav } from "./nav.js";
 import { Radios } from "./radios.js";
@@ -15,7 +17,7 @@ export function Header() {
   const dark = theme.value === "dark";
   return html`<header class="bar">
     <h1 class="brand"><img src="view/icon.svg" alt="" width="20" height="20" /><span>Convitro</span></h1>
-    <span class="network-name">${network.value?.name ?? ""}</span>
+    <${OpenModel} />
     <${Nav} />
     <span class="bar-settings">
       <span class="scale-choice" title="One colour scale for all maps of a column, or each map its own (s)">
@@ -29,6 +31,12 @@ export function Header() {
           onChoose=${(key) => (sharedScale.value = key === "shared")}
         />
       </span>
+      ${
+        network.value &&
+        html`<${IconButton} label="Save …" title="Save this view or the session (e)" onClick=${() => (saving.value = true)}>
+        <${Tray} />
+      </${IconButton}>`
+      }
       <${IconButton} label=${dark ? "Light colours" : "Dark colours"} title="Light or dark (t)" onClick=${toggleTheme}>
         ${dark ? html`<${Sun} />` : html`<${Moon} />`}
       </${IconButton}>
@@ -37,10 +45,25 @@ export function Header() {
   </header>`;
 }
 
+/** The name of the open network, and the way to another one. */
+function OpenModel() {
+  const name = network.value?.name ?? "";
+  if (!live.value || !name) return html`<span class="network-name">${name}</span>`;
+  const open = () => (choosingModel.value = true);
+  return html`<button type="button" class="network-name model-button" aria-haspopup="dialog" aria-busy=${switching.value} onClick=${open}
+    aria-label="Model: ${name}. Open another" title="Open another model (o)"><span>${name}</span><i aria-hidden="true">▾</i></button>`;
+}
+
 function IconButton({ label, title, onClick, children }) {
   return html`<button type="button" class="quiet round" aria-label=${label} title=${title} onClick=${onClick}>
     ${children}
   </button>`;
+}
+
+function Tray() {
+  return html`<svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" class="stroked">
+    <path d="M8 2v8M4.8 7 8 10.2 11.2 7M2.5 10.5v2.2a.8.8 0 0 0 .8.8h9.4a.8.8 0 0 0 .8-.8v-2.2" />
+  </svg>`;
 }
 
 function Sun() {

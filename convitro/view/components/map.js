@@ -1,10 +1,11 @@
-/** A map as a picture: one canvas pixel per value, with marks upon it, for pointer and arrow keys. */
+/** A map as a picture: one pixel per value, with marks upon it, for pointer and arrow keys. */
 
-import { useEffect, useRef } from "preact/hooks";
-import { paint } from "../numbers/colour.js";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { mapBitmap, pictureBitmap } from "../numbers/bitmap.js";
+import { step } from "../numbers/colour.js";
+import { whenIdle } from "../state/idle.js";
 import { theme } from "../state/store.js";
 import { html } from "./html.js";
-import { drawPicture } from "./pixels.js";
 
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
@@ -14,18 +15,13 @@ const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
  * @param {{
  *   values: ArrayLike<number>, size: [number, number], scale: import("../numbers/colour.js").Scale, label: string,
  *   picture?: {values: Uint8Array, shape: number[]}, marks: () => Mark[], dots?: Pixel[], onPoint: (pixel: Pixel | null) => void, onPin: (pixel: Pixel) => void,
- *   keys?: {at: () => Pixel, onHome: () => void}
- * }} props `picture` is shown in its own colours instead of the values; `marks` is asked again whenever a signal that it reads changes; `keys` makes the map a tab stop with arrow keys
+ *   keys?: {at: () => Pixel, onHome: () => void}, visible?: {value: boolean}
+ * }} props `picture` is shown in its own colours instead of the values; `marks` is asked again whenever a signal that it reads changes; `keys` makes the map a tab stop with arrow keys;
+ *   a map that is not `visible` is drawn when the page rests
  */
-export function MapView({ values, size, scale, label, picture, marks, dots, onPoint, onPin, keys }) {
+export function MapView({ values, size, scale, label, picture, marks, dots, onPoint, onPin, keys, visible }) {
   const [height, width] = size;
-  const canvas = useRef(null);
-  const colours = theme.value;
-  const scaleKey = Object.values(scale).join();
-  useEffect(() => {
-    if (picture) drawPicture(canvas.current, picture);
-    else paint(canvas.current, values, size, scale, colours);
-  }, [picture ?? values, scaleKey, colours]);
+  const source = useBitmap({ values, size, scale, picture }, visible?.value ?? true);
   const side = Math.max(height, width);
   const role = keys ? { role: "application", "aria-roledescription": "map", tabindex: 0 } : { role: "img" };
   return html`<div class="map">
@@ -40,11 +36,29 @@ export function MapView({ values, size, scale, label, picture, marks, dots, onPo
       onClick=${(event) => onPin(pixelUnder(event, size))}
       onKeyDown=${keys && ((event) => onKey(event, keys, onPin))}
     >
-      <canvas ref=${canvas}></canvas>
+      <img src=${source} alt="" decoding="sync" draggable=${false} />
       ${dots && html`<${Dots} dots=${dots} size=${size} />`}
       <${Marks} marks=${marks} size=${size} />
     </div>
   </div>`;
+}
+
+/** The map's address as a picture; one that is off the screen keeps its old one until the page rests. */
+function useBitmap({ values, size, scale, picture }, seen) {
+  const colours = theme.value;
+  const wanted = [picture ?? values, Object.values(scale).join(), colours];
+  const drawn = useRef({ of: [] });
+  const [, again] = useState(0);
+  const due = wanted.some((each, at) => each !== drawn.current.of[at]);
+  const draw = () => {
+    const source = picture
+      ? pictureBitmap(picture)
+      : mapBitmap(size, (i) => step(values[i], scale), scale.kind, colours);
+    drawn.current = { of: wanted, source };
+  };
+  if (due && seen) draw();
+  useEffect(() => (due && !seen ? whenIdle(() => (draw(), again((count) => count + 1))) : undefined), [due, seen, ...wanted]);
+  return drawn.current.source;
 }
 
 /** The marks alone, so that moving them paints nothing else anew. */

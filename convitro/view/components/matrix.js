@@ -1,7 +1,7 @@
 /** A small matrix of numbers as coloured cells, with the numbers in them where they fit. */
 
 import { useSignalEffect } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { cellColours } from "../numbers/colour.js";
 import { formatCell, formatShort } from "../numbers/format.js";
 import { theme } from "../state/store.js";
@@ -25,7 +25,10 @@ export function Matrix({ read, size: [rows, columns], label, large = false }) {
     const content = newest.current();
     if (content) fill(matrix.current.children, content, { theme: theme.value, write: writer(side, large) });
   });
-  const cells = Array.from({ length: rows * columns }, (_, at) => html`<span key=${at} class="cell"></span>`);
+  const cells = useMemo(
+    () => Array.from({ length: rows * columns }, (_, at) => html`<span key=${at} class="cell"></span>`),
+    [rows, columns], // the same cells again are skipped when the rows around them change
+  );
   const style = { gridTemplateColumns: `repeat(${columns}, 1fr)`, "--side": side };
   return html`<span ref=${matrix} class="matrix" role="img" aria-label=${label} style=${style}>${cells}</span>`;
 }
@@ -36,16 +39,19 @@ function writer(side, large) {
   return large || side <= LARGEST_WITH_NUMBERS ? formatShort : () => "";
 }
 
+/** Write what has changed and nothing else: for the browser even the same text again is new text. */
 function fill(cells, { values, scale, outside }, { theme: colours, write }) {
   for (let at = 0; at < values.length; at += 1) {
     const cell = cells[at];
     const value = values[at];
-    const skipped = Number.isNaN(value) && outside?.[at] === 1;
+    const beyond = outside?.[at] === 1;
+    const skipped = Number.isNaN(value) && beyond;
     const { background, text } = cellColours(skipped ? 0 : value, scale, colours);
     const words = skipped ? "" : write(value, scale.limit);
-    if (cell.textContent !== words) cell.textContent = words;
-    cell.style.backgroundColor = background;
-    cell.style.color = text;
-    cell.dataset.outside = outside?.[at] === 1;
+    const { shown = (cell.shown = { text: cell.appendChild(document.createTextNode("")) }) } = cell;
+    if (shown.words !== words) shown.text.data = shown.words = words;
+    if (shown.background !== background) cell.style.backgroundColor = shown.background = background;
+    if (shown.colour !== text) cell.style.color = shown.colour = text;
+    if (shown.beyond !== beyond) cell.dataset.outside = shown.beyond = beyond;
   }
 }

@@ -1,5 +1,6 @@
 /** Pictures and quantised maps drawn on canvases. */
 
+import { mapBitmap } from "../numbers/bitmap.js";
 import { coloured } from "../numbers/colour.js";
 import { mapOf } from "../data/document.js";
 
@@ -27,16 +28,25 @@ export function drawPicture(canvas, { values, shape: [height, width, channels] }
  * @param {"light" | "dark"} theme
  * @returns {ImageData}
  */
-export function smallMap({ arrays: { maps, limits } }, index, shared, theme) {
-  const [, height, width] = maps.shape;
+export function smallMap(document, index, shared, theme) {
+  const [, height, width] = document.arrays.maps.shape;
+  return coloured([height, width], rowsOf(document, index, shared), "diverging", theme);
+}
+
+/**
+ * The same map as the address of a picture.
+ * @returns {string}
+ */
+export function smallMapBitmap(document, index, shared, theme) {
+  const [, height, width] = document.arrays.maps.shape;
+  return mapBitmap([height, width], rowsOf(document, index, shared), "diverging", theme);
+}
+
+/** Which row of the colour table each pixel takes. */
+function rowsOf({ arrays: { maps, limits } }, index, shared) {
   const share = shared ? limits.values[index] / (maximum(limits.values) || 1) : 1;
   const bytes = mapOf(maps, index);
-  return coloured(
-    [height, width],
-    (i) => Math.round(127.5 + ((bytes[i] - 128) / 127) * share * 127.5),
-    "diverging",
-    theme,
-  );
+  return (i) => Math.round(127.5 + ((bytes[i] - 128) / 127) * share * 127.5);
 }
 
 /** How many maps one filter hands on: one, unless the layer keeps its partial maps apart. */

@@ -2,14 +2,15 @@
 
 import { format, formatTerm } from "../numbers/format.js";
 import { signedScale } from "../numbers/scale.js";
-import { clamp, winnerOf } from "../numbers/window.js";
+import { clamp, pooledTo, shownTo, winnerOf } from "../numbers/window.js";
 import { hover, pin, unpin } from "../state/actions.js";
-import { chain, place, sharedScale } from "../state/store.js";
+import { chain, place, reached, sharedScale } from "../state/store.js";
 import { Comparison } from "./comparison.js";
 import { Contributions } from "./contributions.js";
 import { html } from "./html.js";
 import { Legend } from "./legend.js";
 import { MapView, pixelMark } from "./map.js";
+import { SideBySide } from "./sidebyside.js";
 import { Sentence } from "./sentence.js";
 import { Term } from "./term.js";
 
@@ -25,6 +26,7 @@ export function Results() {
       <${Sentence} />
       <${Contributions} />
       <${Comparison} />
+      <${SideBySide} />
     </div>
   </div>`;
 }
@@ -58,8 +60,8 @@ function Result({ name, values, marks, dots, children }) {
   return html`<div class="result" data-result=${name}>
     <h3>${children}</h3>
     <${MapView}
-      values=${values} size=${layer.output_size} scale=${signedScale(sharedScale.value ? document.limits.results : null, values)}
-      label=${mapLabel(RESULT_NAMES[name], [height, width])} marks=${marks} dots=${dots} onPoint=${hover} onPin=${pin}
+      values=${shownTo(reached.value, values)} size=${layer.output_size} scale=${signedScale(sharedScale.value ? document.limits.results : null, values)}
+      label=${mapLabel(RESULT_NAMES[name], [height, width])} marks=${marks} dots=${reached.value === null ? dots : undefined} onPoint=${hover} onPin=${pin}
       keys=${{ at: () => place.value.pixel, onHome: unpin }}
     />
     <${Value} read=${({ pixel }) => values[pixel.y * width + pixel.x]} />
@@ -87,7 +89,7 @@ function Pooled() {
     <div class="result" data-result="pooled">
       <h3><${Term} word="pooling">pooled map</${Term}></h3>
       <${MapView}
-        values=${values} size=${size} scale=${scale} label=${mapLabel("pooled map", size)}
+        values=${pooledTo(reached.value, values, layer, layer.pool)} size=${size} scale=${scale} label=${mapLabel("pooled map", size)}
         marks=${() => (place.value.pool ? [pixelMark(place.value.pool.cell)] : [])}
         onPoint=${(cell) => hover(cell && from(cell))} onPin=${(cell) => pin(from(clamp(cell, size)))}
         keys=${{ at: () => place.value.pool?.cell ?? { y: 0, x: 0 }, onHome: unpin }}

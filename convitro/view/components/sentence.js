@@ -3,7 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { format, formatTerm } from "../numbers/format.js";
 import { partialValues } from "../state/parts.js";
-import { announcement, chain, hovered, place } from "../state/store.js";
+import { announcement, chain, hovered, place, reached } from "../state/store.js";
 import { html } from "./html.js";
 
 const MOST_TERMS = 5;
@@ -14,7 +14,7 @@ export function Sentence() {
   const lines = arithmetic();
   const spoken = `row ${pixel.y}, column ${pixel.x}: ${lines.map(({ text, result }) => `${text} ${result}`).join("; ")}`;
   useEffect(() => {
-    if (hovered.value) return undefined; // pointing is for eyes; keys and clicks speak
+    if (hovered.value || reached.value !== null) return undefined; // pointing and sliding are for eyes; keys and clicks speak
     const timer = setTimeout(() => (announcement.value = spoken), SPEAK_AFTER_MS);
     return () => clearTimeout(timer);
   }, [spoken]);

@@ -24,7 +24,11 @@ export function Term({ word, children }) {
     onFocus=${show}
     onBlur=${hide}
     onClick=${show}
-    onKeyDown=${(event) => event.key === "Escape" && hide()}
+    onKeyDown=${(event) => {
+      if (event.key !== "Escape" || bubble.value === null) return;
+      event.preventDefault(); // it closes the bubble and nothing else
+      hide();
+    }}
   >${children ?? word}</button>`;
 }
 

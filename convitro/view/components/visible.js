@@ -1,13 +1,14 @@
 /** Which rows are on the screen: only those follow the pointer. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { whole } from "../state/store.js";
 
 const shown = new WeakMap(); // element -> signal
 
 const observer = new IntersectionObserver(
   (entries) => entries.forEach(({ target, isIntersecting }) => (shown.get(target).value = isIntersecting)),
-  { rootMargin: "200px" },
+  { rootMargin: "80px" },
 );
 
 /**
@@ -22,5 +23,5 @@ export function useVisible(ref) {
     observer.observe(element);
     return () => observer.unobserve(element);
   }, []);
-  return visible;
+  return useMemo(() => computed(() => visible.value || whole.value), []);
 }

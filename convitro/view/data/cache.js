@@ -8,6 +8,7 @@ export class DocumentCache {
     this.maxBytes = maxBytes;
     this.bytes = 0;
     this.entries = new Map();
+    this.coming = new Map(); // key -> promise
   }
 
   /**
@@ -22,9 +23,20 @@ export class DocumentCache {
       this.entries.set(key, known);
       return known;
     }
-    const document = await fetchIt();
+    const ahead = await this.coming.get(key)?.catch(() => null); // asked for already, by someone who may give up
+    if (ahead) return ahead;
+    const request = fetchIt();
+    this.coming.set(key, request);
+    try {
+      return this.keep(key, await request);
+    } finally {
+      if (this.coming.get(key) === request) this.coming.delete(key);
+    }
+  }
+
+  keep(key, document) {
+    if (!this.entries.has(key)) this.bytes += size(document);
     this.entries.set(key, document);
-    this.bytes += size(document);
     for (const [oldest, old] of this.entries) {
       if (this.bytes <= this.maxBytes || oldest === key) break;
       this.entries.delete(oldest);

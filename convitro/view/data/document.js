@@ -1,5 +1,6 @@
 /** The document format: 4 bytes length, JSON manifest, raw little-endian arrays (see document.py). */
 
+const parted = new WeakMap(); // stack -> its maps
 const VIEWS = { float32: Float32Array, uint8: Uint8Array };
 
 /**
@@ -19,12 +20,15 @@ export function readDocument(buffer) {
 }
 
 /**
- * One map out of a stack of maps, without copying.
+ * One map out of a stack of maps, without copying; asked again, the same array, so that it can be told from another.
  * @param {{values: Float32Array, shape: number[]}} stack (C, H, W)
  * @param {number} index
  * @returns {Float32Array}
  */
 export function mapOf(stack, index) {
+  if (!parted.has(stack)) parted.set(stack, []);
+  const known = parted.get(stack);
   const [, height, width] = stack.shape;
-  return stack.values.subarray(index * height * width, (index + 1) * height * width);
+  known[index] ??= stack.values.subarray(index * height * width, (index + 1) * height * width);
+  return known[index];
 }

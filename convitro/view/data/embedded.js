@@ -28,6 +28,16 @@ export class EmbeddedSource {
     return this.read(`network\n${id}`);
   }
 
+  /** A report is of one network. */
+  async models() {
+    return [];
+  }
+
+  /** As `upload`. */
+  async openModel() {
+    throw absent("Another model has to be opened.");
+  }
+
   /** The pictures of this report. */
   pictures() {
     return this.read("pictures");
@@ -98,6 +108,19 @@ export class EmbeddedSource {
     };
   }
 
+  /** What a filter makes of one more picture of this report. */
+  async compared(picture, name, filter, aggregation) {
+    const { pictures } = await this.pictures();
+    if (!pictures.some(({ id }) => id === picture)) throw absent("This picture is not in this report.");
+    const [{ arrays, prediction, picture: facts }, part] = await Promise.all([
+      this.network(picture),
+      this.filter(picture, name, filter, 0, aggregation),
+    ]);
+    const maps = Object.fromEntries(MAPS.filter((key) => part.arrays[key]).map((key) => [key, part.arrays[key]]));
+    const limits = Object.fromEntries(Object.entries(maps).map(([key, { values }]) => [key, limitOf(values)]));
+    return { picture: facts, layer: name, filter, prediction: prediction.slice(0, 3), limits, arrays: { picture: arrays.picture, ...maps } };
+  }
+
   /** The view Aggregation computes every map anew. */
   async cancellation() {
     throw absent("How far the channels cancel out is not in this report.");
@@ -126,6 +149,31 @@ export class EmbeddedSource {
   /** Below the page stands the diagnosis. */
   async health() {
     throw absent("The network has to be looked over.");
+  }
+
+  /** This page is such a file. */
+  async session() {
+    throw absent("A file of this session is what this page is.");
+  }
+
+  /** A training lies in a folder of its own. */
+  async training() {
+    throw absent("The training of this network is not in this report.");
+  }
+
+  /** As `training`. */
+  async epoch() {
+    return this.training();
+  }
+
+  /** As `training`. */
+  async epochFilter() {
+    return this.training();
+  }
+
+  /** As `training`. */
+  async movement() {
+    return this.training();
   }
 
   /** A report takes no pictures. */

@@ -98,7 +98,8 @@ export function strongest(layer, values) {
   return { y: Math.floor(at / width), x: at % width };
 }
 
-function readsNoPadding(layer, pixel) {
+/** Whether all that an output pixel reads lies inside the image. */
+export function readsNoPadding(layer, pixel) {
   const { top, left, height, width } = windowBox(layer, pixel);
   return top >= 0 && left >= 0 && top + height <= layer.input_size[0] && left + width <= layer.input_size[1];
 }

@@ -1,5 +1,7 @@
 /** Channels that pull a pixel in opposite directions: what one brings, another takes away. */
 
+import { pixelAt } from "./window.js";
+
 /**
  * @typedef {{up: number, plus: number, down: number, minus: number}} Pair `up` brings `plus` > 0, `down` `minus` < 0
  */
@@ -38,4 +40,27 @@ export function pairsAt(arrays, { y, x }) {
     if (plus > 0 && minus < 0) pairs.push({ up, plus, down, minus });
   }
   return pairs;
+}
+
+/**
+ * The pixel where most is lost in the sum of several maps: what they bring in size, less the size of their sum.
+ * @param {ArrayLike<number>[]} maps
+ * @param {[number, number]} size rows and columns
+ * @param {(pixel: {y: number, x: number}) => boolean} [counts] which pixels to look at; all where it fits none
+ * @returns {{y: number, x: number}}
+ */
+export function opposedPixel(maps, size, counts = () => true) {
+  const pixels = Array.from({ length: maps[0].length }, (_, at) => pixelAt(at, size));
+  const places = [...pixels.keys()].filter((at) => counts(pixels[at]));
+  let [best, most] = [0, -1];
+  for (const at of places.length ? places : pixels.keys()) {
+    let [sum, brought] = [0, 0];
+    for (const map of maps) {
+      sum += map[at];
+      brought += Math.abs(map[at]);
+    }
+    const lost = brought - Math.abs(sum);
+    if (lost > most) [best, most] = [at, lost];
+  }
+  return pixels[best];
 }

@@ -121,3 +121,39 @@ export function clamp({ y, x }, [height, width]) {
   const inside = (value, size) => Math.min(Math.max(value, 0), size - 1);
   return { y: inside(y, height), x: inside(x, width) };
 }
+
+/**
+ * A pixel of a map by its place in reading order.
+ * @param {number} at
+ * @param {[number, number]} size rows and columns
+ * @returns {Pixel}
+ */
+export function pixelAt(at, [, width]) {
+  return { y: Math.floor(at / width), x: at % width };
+}
+
+/**
+ * A map of which only the first pixels are there yet.
+ * @param {number | null} reached the last one, in reading order; null shows all
+ * @param {Float32Array} values
+ */
+export function shownTo(reached, values) {
+  return reached === null ? values : values.map((value, at) => (at <= reached ? value : NaN));
+}
+
+/**
+ * A pooled map of which only the windows are there whose pixels are all there.
+ * @param {number | null} reached the last pixel of the feature map, in reading order; null shows all
+ * @param {Float32Array} values
+ * @param {object} layer
+ * @param {object} pool
+ */
+export function pooledTo(reached, values, layer, pool) {
+  if (reached === null) return values;
+  const [height, width] = layer.output_size;
+  return values.map((value, at) => {
+    const box = poolBox(pool, pixelAt(at, pool.output_size));
+    const last = clamp({ y: box.top + box.height - 1, x: box.left + box.width - 1 }, [height, width]);
+    return last.y * width + last.x <= reached ? value : NaN;
+  });
+}

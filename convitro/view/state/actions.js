@@ -18,7 +18,7 @@ export function chooseLayer(name, filter = liveliest(name)) {
 }
 
 /** The filter of a layer whose map varies most, as far as its maps are here. */
-function liveliest(name) {
+export function liveliest(name) {
   const network = store.network.value;
   const opening = name === network.layers[0]?.name ? network.opening_filter : 0;
   const { kept } = network.layers.find((each) => each.name === name) ?? {};
@@ -37,7 +37,7 @@ export function chooseFilter(filter) {
 /** Put right what an address may ask for in vain: an unknown layer, filter, page or aggregation. */
 export function settleChoices() {
   const network = store.network.value;
-  if (!network) return;
+  if (!network || network.model !== store.modelId.value) return; // another network is on its way
   const layer = network.layers.find(({ name }) => name === store.layerName.value) ?? network.layers[0];
   if (!layer) return;
   batch(() => {
@@ -94,6 +94,7 @@ export function pin(pixel) {
   batch(() => {
     store.pinned.value = clamp(pixel, store.layer.value.output_size);
     store.hovered.value = null;
+    store.reached.value = null; // who points at a pixel wants to see all around it
   });
 }
 
@@ -102,6 +103,7 @@ export function unpin() {
   batch(() => {
     store.pinned.value = null;
     store.hovered.value = null;
+    store.reached.value = null;
   });
 }
 
@@ -129,6 +131,15 @@ export function toggleScale() {
 export function toggleShortcuts() {
   store.shortcuts.value = !store.shortcuts.value;
   remember("shortcuts", String(store.shortcuts.value));
+}
+
+/**
+ * The aggregation to ask the source for: "" for the layer's own, and for one that keeps the maps apart and so makes none.
+ * @param {object} layer
+ * @param {object} word the chosen aggregation
+ */
+export function asked(layer, word) {
+  return word.separate || word.spec === layer.aggregation ? "" : word.spec;
 }
 
 /** Keep a setting for the next visit, where the browser lets us. */

@@ -3,16 +3,24 @@
 import { batch, effect } from "@preact/signals";
 import { settleChoices } from "./actions.js";
 import { chooseMapKind, mapKind } from "./aggregations.js";
+import { compared, readCompared } from "./compared.js";
+import { chooseModelOfAddress, switching } from "./models.js";
 import { openSetting, setting } from "./play.js";
 import { writeSetting } from "./playaddress.js";
+import * as training from "./training.js";
 import * as store from "./store.js";
+import { readPlace, settled, writePlace } from "./tour.js";
 import { chooseView, OPENING } from "./views.js";
 
 /** Choices as the part of the address after "#". */
 function write() {
   const parts = new URLSearchParams();
+  const tour = writePlace();
+  if (tour) parts.set("tour", tour);
   if (store.view.value !== OPENING) parts.set("view", store.view.value);
+  if (store.modelId.value) parts.set("model", store.modelId.value);
   if (store.pictureId.value) parts.set("picture", store.pictureId.value);
+  if (compared.value.length) parts.set("compare", compared.value.join(","));
   if (store.layerName.value) parts.set("layer", store.layerName.value);
   parts.set("filter", String(store.filterIndex.value));
   if (store.aggregation.value) parts.set("aggregation", store.aggregation.value);
@@ -21,6 +29,8 @@ function write() {
   const pixel = store.pinned.value;
   if (pixel) parts.set("pixel", `${pixel.y},${pixel.x}`);
   if (store.view.value === "play") parts.set("play", writeSetting(setting.value));
+  const epoch = training.epoch.value;
+  if (store.view.value === "training" && epoch !== null && !training.playing.value) parts.set("epoch", String(epoch));
   return `#${parts}`;
 }
 
@@ -29,7 +39,9 @@ function read() {
   const parts = new URLSearchParams(location.hash.slice(1));
   batch(() => {
     chooseView(parts.get("view"));
+    chooseModelOfAddress(parts.get("model"));
     store.pictureId.value = parts.get("picture") ?? "";
+    readCompared(parts.get("compare"));
     store.layerName.value = parts.get("layer") ?? "";
     store.filterIndex.value = parts.has("filter") ? wholeNumber(parts.get("filter")) : null;
     store.aggregation.value = parts.get("aggregation") ?? "";
@@ -39,7 +51,9 @@ function read() {
     store.pinned.value = x === undefined ? null : { y, x };
     store.hovered.value = null;
     if (parts.has("play")) openSetting(parts.get("play"));
+    training.epoch.value = parts.has("epoch") ? wholeNumber(parts.get("epoch")) : null;
     settleChoices();
+    readPlace(parts.get("tour"), ![...parts.keys()].some((name) => name !== "tour" && name !== "picture"));
   });
 }
 
@@ -51,6 +65,7 @@ function wholeNumber(text) {
 function viewOf(hash) {
   const parts = new URLSearchParams(hash.slice(1));
   parts.delete("pixel");
+  parts.delete("epoch");
   if (parts.has("play")) parts.set("play", parts.get("play").split("*")[0]);
   return String(parts);
 }
@@ -73,7 +88,7 @@ export function followAddress() {
   let first = true;
   effect(() => {
     const hash = write();
-    if (!store.network.value || hash === location.hash) return;
+    if (!store.network.value || !settled.value || switching.value || hash === location.hash) return;
     const replace = first || viewOf(hash) === viewOf(location.hash);
     first = false;
     showAddress(hash, replace);

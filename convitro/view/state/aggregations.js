@@ -57,6 +57,14 @@ export function onCardSeen(spec, seen) {
   wake();
 }
 
+/** Another network is open: nothing here is of it. */
+export function forget() {
+  subject.value = null;
+  cancellation.value = null;
+  combined.value = {};
+  outcomes.value = {};
+}
+
 /** Show the feature maps, or what they are made of. */
 export function chooseMapKind(kind) {
   mapKind.value = kind === "aggregated" ? kind : "activated";

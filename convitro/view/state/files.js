@@ -1,6 +1,7 @@
-/** One's own picture: dropped anywhere, pasted anywhere, or chosen with the file button. */
+/** One's own picture: dropped anywhere, pasted anywhere, or chosen with the file button. A model may be dropped, too. */
 
 import { signal } from "@preact/signals";
+import { isModelFile, openModelFile } from "./models.js";
 import { problem } from "./store.js";
 
 const MAX_BYTES = 20 * 2 ** 20;
@@ -46,7 +47,9 @@ export function followFiles(loader) {
     if (!hasFiles(event)) return;
     event.preventDefault();
     dragging.value = false;
-    openFile(loader, event.dataTransfer.files[0]);
+    const [file] = event.dataTransfer.files;
+    if (file && isModelFile(file)) openModelFile(loader, file);
+    else openFile(loader, file);
   });
   addEventListener("paste", (event) => openFile(loader, event.clipboardData?.files[0]));
 }

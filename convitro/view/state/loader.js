@@ -3,11 +3,17 @@
 import { batch, effect, untracked } from "@preact/signals";
 import { DocumentCache } from "../data/cache.js";
 import { SourceError } from "../data/source.js";
-import { settleChoices } from "./actions.js";
+import { asked, settleChoices } from "./actions.js";
+import { whenIdle } from "./idle.js";
 import * as store from "./store.js";
+import * as aggregations from "./aggregations.js";
+import { beside } from "./compared.js";
+import { chooseModel, modelFile, modelProblem, models, opening, takeUpChoices } from "./models.js";
+import { folded, unit } from "./network.js";
 import * as sees from "./sees.js";
 import { table } from "./table.js";
 
+const OF_EVERY_NETWORK = ["network", "models", "model", "pictures", "upload"]; // requests
 const PENDING_AFTER_MS = 150;
 const RETRY_MS = 2000;
 const MAPS_AT_ONCE = 2; // so that a chosen filter never waits behind a long row of layers
@@ -23,12 +29,16 @@ export class Loader {
 
   /** Follow the choices: from now on every change of one loads what it needs. */
   follow() {
-    effect(() => void this.loadNetwork(store.pictureId.value));
+    effect(() => void this.loadNetwork(store.pictureId.value, store.modelId.value));
+    effect(() => {
+      const layer = store.layer.value; // before the small maps: the server answers in the order of asking
+      if (layer && store.filterIndex.value !== null && store.reachable.value)
+        void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, store.aggregationWord.value);
+    });
     effect(() => void (store.network.value && this.loadMaps(store.network.value)));
     effect(() => {
-      const layer = store.layer.value;
-      if (layer && store.reachable.value)
-        void this.loadChain(layer, store.filterIndex.value, store.pageStart.value, store.aggregationWord.value);
+      const opened = store.live.value && store.view.value === "filter" && store.chain.value;
+      return opened ? this.loadNeighbours(opened) : undefined;
     });
     effect(() => {
       const [layer, filter] = [store.layer.value, store.filterIndex.value];
@@ -37,21 +47,68 @@ export class Loader {
     });
   }
 
-  /** Load a picture's network. */
-  async loadNetwork(picture) {
-    if (untracked(() => store.network.value)?.picture.id === picture) {
+  /** Load a network on a picture; where it is refused, what is shown stays. */
+  async loadNetwork(picture, model) {
+    const shown = untracked(() => store.network.value);
+    if (shown?.picture.id === picture && shown.model === model) {
       this.requests.network?.abort(); // back to what is shown, before another picture arrived
       return;
     }
     await this.newest("network", async (signal) => {
-      const network = await this.source.network(picture, signal);
+      const network = await this.source.network(picture, model, signal).catch((error) => {
+        if (error.kind === "refused" && !signal.aborted) backTo(shown, error.facts);
+        throw error;
+      });
       if (signal.aborted) return;
       batch(() => {
-        store.network.value = network;
+        if (shown && shown.model !== model) this.forget();
+        store.network.value = { ...network, model };
         store.layerMaps.value = {};
         store.pictureId.value = network.picture.id;
+        takeUpChoices();
         settleChoices();
       });
+    });
+  }
+
+  /** Nothing that came from the network before belongs to the next one. */
+  forget() {
+    for (const name of Object.keys(this.requests)) if (!OF_EVERY_NETWORK.includes(name)) this.withdraw(name);
+    this.cache = new DocumentCache();
+    store.chain.value = null;
+    store.chainPending.value = false;
+    store.opposition.value = null;
+    store.detailed.value = null;
+    for (const signal of [table, sees.projection, sees.patches, sees.health]) signal.value = null;
+    beside.value = {};
+    aggregations.forget();
+    unit.value = null;
+    folded.value = new Set();
+  }
+
+  /** Load the networks to choose from. */
+  loadModels() {
+    return this.newest("models", async (signal) => {
+      models.value = await this.source.models(signal);
+    });
+  }
+
+  /** Hand in a model file and open it; why it was refused stands in its dialog. */
+  openModel(file, takes) {
+    return this.newest("model", async (signal) => {
+      opening.value = file.name;
+      signal.addEventListener("abort", () => (opening.value = ""));
+      try {
+        const { id } = await this.source.openModel(file, takes, signal);
+        if (signal.aborted) return;
+        modelFile.value = null;
+        chooseModel(id);
+      } catch (error) {
+        if (error.kind !== "refused" || signal.aborted) throw error;
+        modelProblem.value = error.facts;
+      } finally {
+        if (!signal.aborted) opening.value = "";
+      }
     });
   }
 
@@ -79,15 +136,8 @@ export class Loader {
       const slow = setTimeout(() => (store.chainPending.value = true), PENDING_AFTER_MS);
       signal.addEventListener("abort", () => clearTimeout(slow));
       try {
-        const group = Math.floor(filter / (layer.out_channels / layer.groups));
-        const [inputs, document] = await Promise.all([
-          this.cache.get([picture, layer.name, group, start].join("\n"), () =>
-            this.source.inputs(picture, layer.name, filter, start, signal),
-          ),
-          this.cache.get([picture, layer.name, filter, start, aggregation].join("\n"), () =>
-            this.source.filter(picture, layer.name, filter, start, aggregation, signal),
-          ),
-        ]);
+        const wanted = { picture, layer, filter, start, aggregation };
+        const [inputs, document] = await Promise.all([this.inputs(wanted, signal), this.filter(wanted, signal)]);
         if (signal.aborted) return;
         store.chain.value = { layer, filter, start, word, inputs, document };
       } finally {
@@ -95,6 +145,36 @@ export class Loader {
         if (!signal.aborted) store.chainPending.value = false;
       }
     });
+  }
+
+  /** The channels that a filter reads; all filters of a group read the same ones. */
+  inputs({ picture, layer, filter, start }, signal) {
+    const group = Math.floor(filter / (layer.out_channels / layer.groups));
+    return this.cache.get([picture, layer.name, group, start].join("\n"), () =>
+      this.source.inputs(picture, layer.name, filter, start, signal),
+    );
+  }
+
+  /** The chain of a filter. */
+  filter({ picture, layer, filter, start, aggregation }, signal) {
+    return this.cache.get([picture, layer.name, filter, start, aggregation].join("\n"), () =>
+      this.source.filter(picture, layer.name, filter, start, aggregation, signal),
+    );
+  }
+
+  /** Fetch the chains of the next and the previous filter ahead, once the page rests: they are what "j" and "k" open. */
+  loadNeighbours({ layer, filter, start, word }) {
+    const picture = untracked(() => store.network.value.picture.id);
+    const aggregation = asked(layer, word);
+    const controller = new AbortController();
+    const rest = whenIdle(async () => {
+      for (const by of [1, layer.out_channels - 1]) {
+        const wanted = { picture, layer, filter: (filter + by) % layer.out_channels, start, aggregation };
+        await this.filter(wanted, controller.signal).catch(() => {}); // nobody has asked for it yet
+        if (controller.signal.aborted) return;
+      }
+    });
+    return () => (rest(), controller.abort());
   }
 
   /** Load what comes back from a filter to the open picture; an empty pixel is the strongest. */
@@ -166,6 +246,22 @@ export class Loader {
     });
   }
 
+  /** The network on the open picture as one HTML file that opens as this page is; null where that was withdrawn. */
+  async session() {
+    let page = null;
+    const { network, layerName, filterIndex } = store;
+    await this.newest("session", async (signal) => {
+      const open = { picture: network.value.picture.id, layer: layerName.value, filter: filterIndex.value ?? 0 };
+      page = await this.source.session({ ...open, opening: location.hash.slice(1) }, signal);
+    });
+    return page;
+  }
+
+  /** Nobody waits for a request any more. */
+  withdraw(name) {
+    this.requests[name]?.abort();
+  }
+
   /** Run a request under a name; a newer one of the same name withdraws it. */
   async newest(name, run) {
     this.requests[name]?.abort();
@@ -203,7 +299,9 @@ export class Loader {
   /** Load again whatever the page should show and does not. */
   resume() {
     const { network, pictureId, layer, filterIndex, pageStart, aggregationWord } = store;
-    if (network.value?.picture.id !== pictureId.value) void this.loadNetwork(pictureId.value);
+    const { modelId } = store;
+    if (network.value?.picture.id !== pictureId.value || network.value.model !== modelId.value)
+      void this.loadNetwork(pictureId.value, modelId.value);
     else void this.loadMaps(network.value);
     if (layer.value) {
       void this.loadChain(layer.value, filterIndex.value, pageStart.value, aggregationWord.value);
@@ -211,11 +309,12 @@ export class Loader {
   }
 }
 
-/**
- * The aggregation to ask the source for: "" for the layer's own, and for one that keeps the maps apart and so makes none.
- * @param {object} layer
- * @param {object} word the chosen aggregation
- */
-function asked(layer, word) {
-  return word.separate || word.spec === layer.aggregation ? "" : word.spec;
+/** After a refusal: what the page shows, or the first of all where it shows nothing yet. */
+function backTo(shown, facts) {
+  batch(() => {
+    store.problem.value = facts;
+    store.modelId.value = shown?.model ?? "";
+    store.pictureId.value = shown?.picture.id ?? "";
+    settleChoices();
+  });
 }

@@ -6,7 +6,7 @@ import { kernelOf, runFilter, runStack } from "../numbers/handmade.js";
 import { resize, tidy } from "../numbers/kernels.js";
 import { limitOf } from "../numbers/scale.js";
 import { sample } from "../numbers/samples.js";
-import { clamp, poolPlace, windowBox } from "../numbers/window.js";
+import { clamp, pixelAt, pooledTo, poolPlace, shownTo, windowBox } from "../numbers/window.js";
 import { readSetting, writeSetting } from "./playaddress.js";
 import { presetOf } from "./presets.js";
 import { network } from "./store.js";
@@ -57,8 +57,7 @@ export const changed = computed(() => {
 const focus = computed(() => {
   const { layer, empty, strongest } = result.value;
   if (empty) return null;
-  const columns = layer.output_size[1];
-  const sliding = reached.value === null ? null : { y: Math.floor(reached.value / columns), x: reached.value % columns };
+  const sliding = reached.value === null ? null : pixelAt(reached.value, layer.output_size);
   return clamp(pointed.value ?? sliding ?? setting.value.pixel ?? strongest, layer.output_size);
 });
 
@@ -98,20 +97,13 @@ export const productsLimit = computed(() => Math.max(...playParts.value.map(({ p
 
 /** How many output pixels a full-size map shows while the kernel slides. */
 export function shownPart(values) {
-  if (reached.value === null) return values;
-  return values.map((value, at) => (at <= reached.value ? value : NaN));
+  return shownTo(reached.value, values);
 }
 
 /** A pooled map while the kernel slides: only windows of which all pixels are there. */
 export function shownPooled(values) {
-  if (reached.value === null) return values;
   const { layer, pool } = result.value;
-  const [side, columns] = [pool.kernel_size[0], pool.output_size[1]];
-  const last = (at) => {
-    const [y, x] = [Math.floor(at / columns), at % columns];
-    return (y * side + side - 1) * layer.output_size[1] + x * side + side - 1;
-  };
-  return values.map((value, at) => (last(at) <= reached.value ? value : NaN));
+  return pooledTo(reached.value, values, layer, pool);
 }
 
 /** Change some of the setting. */

@@ -3,10 +3,11 @@
 import { computed, signal } from "@preact/signals";
 import { mapOf } from "../data/document.js";
 import { strongest } from "../numbers/arithmetic.js";
-import { clamp, poolPlace, windowBox } from "../numbers/window.js";
+import { clamp, pixelAt, poolPlace, windowBox } from "../numbers/window.js";
 
 // What the person chose; the address keeps these.
 export const view = signal("filter"); // one of views.js
+export const modelId = signal(""); // "" is the first network of the server
 export const pictureId = signal("");
 export const layerName = signal("");
 export const filterIndex = signal(null); // null: a lively one, found when the layer opens
@@ -16,6 +17,9 @@ export const pinned = signal(null); // {y, x} of the output, or null for the str
 
 // What the pointer is over: {y, x} of the output, or null.
 export const hovered = signal(null);
+
+// While the kernel slides: the output pixel it has come to, in reading order; null where all of them are shown.
+export const reached = signal(null);
 
 // How things look.
 export const sharedScale = signal(true);
@@ -39,6 +43,7 @@ export const picking = signal(false);
 export const helping = signal(false);
 export const detailed = signal(null); // the place on this page of the channel whose products are written out
 export const announcement = signal("");
+export const whole = signal(false); // everything is drawn, also what is off the screen: for a picture of the whole view
 
 /** The manifest of the chosen layer. */
 export const layer = computed(() => network.value?.layers.find(({ name }) => name === layerName.value) ?? null);
@@ -73,7 +78,8 @@ const strongestPixel = computed(() => {
 export const focus = computed(() => {
   const shown = chain.value;
   if (!shown) return null;
-  return clamp(hovered.value ?? pinned.value ?? strongestPixel.value, shown.layer.output_size);
+  const sliding = reached.value === null ? null : pixelAt(reached.value, shown.layer.output_size);
+  return clamp(hovered.value ?? sliding ?? pinned.value ?? strongestPixel.value, shown.layer.output_size);
 });
 
 /** The same place in every map of the chain: {pixel, window, pool}. */

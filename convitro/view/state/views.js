@@ -19,8 +19,15 @@ export const VIEWS = [
     needsServer: true,
   },
   { id: "play", title: "Play", words: "change a kernel by hand and see what comes out" },
+  {
+    id: "training",
+    title: "Training",
+    words: "a training epoch by epoch: its curves, and filters from random noise to what they became",
+    needsServer: true,
+  },
   { id: "health", title: "Health", words: "dead, noisy, redundant filters and more", needsServer: true },
   { id: "table", title: "Table", words: "every layer with its sizes and costs" },
+  { id: "learn", title: "Learn", words: "five questions about convolution layers, each answered by a short tour" },
 ];
 
 /** The view that an address without a view opens. */

@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expec
 
 from convitro.explorer import create_app
 from convitro.explorer.server import bound_socket, web_server
+from convitro.explorer.training import Run
 from convitro.sources import Network
-from tests.explorer.networks import digits, faulty, odd, paged, resnet, small
+from tests.explorer.networks import digits, embedded, faulty, odd, paged, resnet, small
 
 TOKEN = "a-token-for-tests"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -30,8 +31,8 @@ PATIENCE_MS = 15_000  # a busy machine is slow, not broken
 class Explorer:
     """A running explorer that can be stopped and started again on the same port."""
 
-    def __init__(self, network: Network) -> None:
-        self.app = create_app(network, None, TOKEN)
+    def __init__(self, network: Network | list[Network], run: Run | None = None) -> None:
+        self.app = create_app(network, None, TOKEN, run=run)
         self.port = 0
         self.start()
 
@@ -61,6 +62,7 @@ def explorers() -> Iterator[Callable[[str], Explorer]]:
     makers = {
         "small": small,
         "digits": digits,
+        "embedded": embedded,
         "faulty": faulty,
         "odd": odd,
         "paged": paged,

@@ -104,6 +104,7 @@ def test_a_server_that_goes_away_and_comes_back(browser: Browser, console: Conso
     page.goto(explorer.address(layer="0", filter=1))
     settled(page)
     explorer.stop()
+    page.keyboard.press("j")  # the next filter may be here already, the one after it is not
     page.keyboard.press("j")
     expect(page.locator(".banner")).to_contain_text("does not answer")
     expect(page.locator(".banner")).to_contain_text("convitro explore")
@@ -111,7 +112,7 @@ def test_a_server_that_goes_away_and_comes_back(browser: Browser, console: Conso
     expect(page.locator(".sentence-place")).to_contain_text("row 1")  # what is here still works
     explorer.start()
     expect(page.locator(".banner")).to_have_count(0)
-    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:2")
+    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:3")
     page.close()
     explorer.stop()
     assert console.unexpected() == []

@@ -103,7 +103,7 @@ def test_the_newest_choice_wins(open_page: OpenPage) -> None:
 def test_another_picture(open_page: OpenPage) -> None:
     page = open_page()
     page.get_by_role("button", name=re.compile("Choose another")).click()
-    page.get_by_role("button", name="rocket").click()
+    page.get_by_role("button", name="rocket", exact=True).click()
     expect(page.locator(".input-picture b")).to_have_text("rocket")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_url(re.compile("picture=rocket"))
@@ -131,7 +131,7 @@ def test_words_explain_themselves(open_page: OpenPage) -> None:
 def test_own_scales_and_the_legend(open_page: OpenPage) -> None:
     page = open_page(layer="3")
     legend = page.locator(".head[data-column=partial] .legend")
-    expect(legend.locator("canvas")).to_have_count(1)
+    expect(legend.locator("img")).to_have_count(1)
     page.get_by_role("radio", name="each map its own").click()
     expect(legend).to_have_text("each its own")
 

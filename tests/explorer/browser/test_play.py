@@ -52,7 +52,7 @@ def test_every_preset_opens_and_has_an_address(open_play: OpenPlay) -> None:
         page.get_by_role("radio", name=title, exact=True).click()
         expect(page.locator(".play")).to_have_attribute("data-preset", id)
         expect(page.locator(".preset-words b")).to_have_text(f"{title}.")
-        expect(page.locator(".bench-result .map-shape canvas")).to_be_visible()
+        expect(page.locator(".bench-result .map-shape img")).to_be_visible()
         expect_play(page, id)
         assert page.get_by_role("button", name="Back to the preset").count() == 0
     assert page.locator(".preset").count() == len(TITLES)

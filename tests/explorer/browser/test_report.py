@@ -111,7 +111,7 @@ def test_another_picture_and_layer(open_report: OpenReport) -> None:
     settled(page)
     page.get_by_role("button", name="Picture: cat").click()
     expect(page.get_by_text("Your own picture")).to_have_count(0)
-    page.get_by_role("button", name="cup").click()
+    page.get_by_role("button", name="cup", exact=True).click()
     expect(page.locator(".input-picture figcaption b")).to_have_text("cup")
     page.keyboard.press("l")
     expect(page.locator("#layer-name")).to_contain_text("layer 3")

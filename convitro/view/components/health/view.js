@@ -10,7 +10,7 @@ import { html } from "../html.js";
 
 /** @param {{loader: import("../../state/loader.js").Loader}} props */
 export function HealthView({ loader }) {
-  useEffect(() => void (health.value ?? loader.loadHealth()), []);
+  useEffect(() => void (health.value ?? loader.loadHealth()), [network.value?.model]);
   if (!health.value || !network.value) return html`<p class="loading">Looking the network over on some hundred images …</p>`;
   const { images, data, findings: all, notes } = health.value;
   return html`<section class="view health-view" aria-labelledby="health-title">

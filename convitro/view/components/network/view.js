@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { foldAll, folded, groups, rows, search } from "../../state/network.js";
-import { network } from "../../state/store.js";
+import { network, whole } from "../../state/store.js";
 import { html } from "../html.js";
 import { heightOf, NodeRow } from "./row.js";
 import { Sight } from "./sight.js";
@@ -63,8 +63,8 @@ function Rows() {
   const shown = [];
   rows.value.forEach((row, index) => {
     const height = heights[index];
-    if (at + height < top) before += height;
-    else if (at > bottom) after += height;
+    if (at + height < top && !whole.value) before += height;
+    else if (at > bottom && !whole.value) after += height;
     else shown.push(html`<${NodeRow} key=${row.node.name} row=${row} lanes=${lanes} />`);
     at += height;
   });

@@ -23,7 +23,7 @@ export function PlayMap({ digits, most = MOST, ...map }) {
 
 function Digits({ maps, size: [height, width], scale, picture }) {
   const side = Math.max(height, width);
-  const style = { width: `${(width / side) * 100}%`, height: `${(height / side) * 100}%`, "--columns": width };
+  const style = { width: `${(width / side) * 100}%`, height: `${(height / side) * 100}%`, "--columns": width, "--lines": maps.length };
   const colours = theme.value;
   const ink = (at) => (picture ? inkUpon(picture, at) : cellColours(maps[0][at], scale, colours).text);
   return html`<div class="map-digits" style=${style} aria-hidden="true"><div class="map-digits-grid">${Array.from(

@@ -2,13 +2,14 @@
 
 import { changed, choosePreset, complaint, setting } from "../../state/play.js";
 import { presetOf } from "../../state/presets.js";
+import { SLIDES } from "../../state/slide.js";
 import { network } from "../../state/store.js";
 import { html } from "../html.js";
+import { SlideBar } from "../slidebar.js";
 import { Bench } from "./bench.js";
 import { PlayChain } from "./chain.js";
 import { Figures } from "./figures.js";
 import { Presets } from "./presets.js";
-import { SlideBar } from "./slidebar.js";
 import { StackFigures, StackView } from "./stack.js";
 
 export function PlayView() {
@@ -22,7 +23,7 @@ export function PlayView() {
     <${Words} />
     <${Bench} />
     <p class="complaint" role="alert">${complaint.value}</p>
-    ${stacked ? html`<${StackView} /><${StackFigures} />` : html`<${SlideBar} /><${PlayChain} /><${Figures} />`}
+    ${stacked ? html`<${StackView} /><${StackFigures} />` : html`<${SlideBar} slide=${SLIDES.play} /><${PlayChain} /><${Figures} />`}
   </section>`;
 }
 

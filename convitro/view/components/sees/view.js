@@ -23,10 +23,10 @@ export function SeesView({ loader }) {
   const pixel = pinned.value ? `${pinned.value.y},${pinned.value.x}` : "";
   useEffect(() => {
     if (open && filter !== null) void loader.loadProjection(open, filter, pixel, method.value);
-  }, [open, filter, pixel, method.value, pictureId.value]);
+  }, [open, filter, pixel, method.value, pictureId.value, network.value?.model]);
   useEffect(() => {
     if (open && filter !== null) void loader.loadPatches(open, filter);
-  }, [open, filter]);
+  }, [open, filter, network.value?.model]);
   if (!network.value) return html`<p class="loading">Opening the network …</p>`;
   return html`<${Overview} />
     ${layer.value ? html`<${Seeing} />` : html`<${NoLayers} />`}`;

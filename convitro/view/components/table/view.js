@@ -11,7 +11,7 @@ import { html } from "../html.js";
 
 /** @param {{loader: import("../../state/loader.js").Loader}} props */
 export function TableView({ loader }) {
-  useEffect(() => void (table.value ?? loader.loadTable()), []);
+  useEffect(() => void (table.value ?? loader.loadTable()), [network.value?.model]);
   if (!table.value || !network.value) return html`<p class="loading">Counting parameters and MACs …</p>`;
   const { totals } = table.value;
   const name = network.value.name;

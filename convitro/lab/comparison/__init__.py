@@ -1,0 +1,1 @@
+"""Aggregations compared under equal conditions."""
