@@ -231,7 +231,9 @@ def test_a_step_is_heard_once(open_page: OpenPage) -> None:
 
 def test_nothing_glides_for_those_who_asked_for_less_motion(browser: Browser, explorers: Callable) -> None:  # type: ignore[type-arg]
     page = browser.new_context(viewport={"width": 1280, "height": 700}, reduced_motion="reduce").new_page()
-    page.add_init_script("const real = scrollTo; window.scrolled = []; window.scrollTo = (to) => { scrolled.push(to.behavior); real(to); };")
+    page.add_init_script(
+        "const real = scrollTo; window.scrolled = []; window.scrollTo = (to) => { scrolled.push(to.behavior); real(to); };"
+    )
     page.goto(explorers("small").address(tour="conv2d.4"))
     expect(page.locator(".play-chain .sentence")).to_have_attribute("data-tour-mark", "here")
     expect(page.locator(".play-chain .sentence")).to_be_in_viewport()
