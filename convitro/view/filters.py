@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convitro.anatomy import FilterAnatomy, LayerAnatomy
+from convitro.anatomy.stages import Activation, BatchNorm
 from convitro.view.document import Document
 from convitro.view.values import byte_array, float_array, limit, number
 
@@ -67,6 +68,7 @@ def filter_document(layer: LayerAnatomy, filter: int, start: int, aggregation: s
         "aggregation": aggregation if other else layer.aggregation.spec,
         "trained": not other,
         "bias": number(float(trained.bias)),
+        "constants": constants(layer, filter),
         "limits": {
             "kernels": limit(trained.kernels),
             "partial_maps": limit(partial_maps),
@@ -82,6 +84,25 @@ def filter_document(layer: LayerAnatomy, filter: int, start: int, aggregation: s
         **(result_arrays(trained, "trained_") if other else {}),
     }
     return Document(manifest, arrays)
+
+
+def constants(layer: LayerAnatomy, filter: int) -> dict[str, Any]:
+    """The numbers of a filter in what follows it: four and eps of a BatchNorm, the slope of a PReLU."""
+    found: dict[str, Any] = {"normalization": None, "slope": None}
+
+    def own(values: Tensor | None, usual: float) -> float:
+        return usual if values is None else float(values[filter if len(values) > 1 else 0])
+
+    for stage in () if layer.aggregation.separate else layer.chain.stages:
+        if isinstance(stage, BatchNorm) and stage.mean is not None and stage.variance is not None:
+            values = (stage.mean, 0.0), (stage.variance, 1.0), (stage.weight, 1.0), (stage.bias, 0.0)
+            names = ("mean", "variance", "weight", "bias")
+            numbers = {name: number(own(*value)) for name, value in zip(names, values, strict=True)}
+            if all(each is not None for each in numbers.values()):
+                found["normalization"] = {**numbers, "eps": stage.eps}
+        elif isinstance(stage, Activation) and stage.weight is not None:
+            found["slope"] = number(own(stage.weight, 0.0))
+    return found
 
 
 def results(part: FilterAnatomy) -> dict[str, Tensor]:

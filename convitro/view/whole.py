@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convitro.anatomy import LayerAnatomy
 from convitro.view.document import Document
+from convitro.view.filters import constants
 from convitro.view.values import byte_array, float_array, number
 
 STAGES = ("aggregated", "output", "activated", "pooled")
@@ -37,6 +38,7 @@ def layer_document(layer: LayerAnatomy, filters: Sequence[int]) -> Document:
         "layer": layer.name,
         "filters": chosen,
         "biases": [number(float(layer.bias[index])) if layer.bias is not None else 0.0 for index in chosen],
+        "constants": [constants(layer, index) for index in chosen],
     }
     arrays: dict[str, NDArray[Any]] = {
         "kernels": float_array(layer.weight[chosen]),

@@ -2,6 +2,8 @@
 
 import { useEffect } from "preact/hooks";
 import { format, formatTerm } from "../numbers/format.js";
+import { averageText, maxText, poolValues, stageLines } from "../numbers/stages.js";
+import { winnerOf } from "../numbers/window.js";
 import { partialValues } from "../state/parts.js";
 import { announcement, chain, hovered, place, reached } from "../state/store.js";
 import { html } from "./html.js";
@@ -41,19 +43,42 @@ function arithmetic() {
       result: `= ${value("output")}`,
     });
   }
-  const stages = layer.stages.filter(({ kind }) => kind !== "pool").map(({ words }) => words);
-  if (stages.length) {
-    lines.push({
-      kind: "activated",
-      text: `${stages.join(", then ")} of ${value("output")}`,
-      result: `= ${value("activated")}`,
-    });
-  }
-  if (pool && layer.pool.mode === "max") {
-    const text = `largest of its ${layer.pool.kernel_size.join(" × ")} window`;
-    lines.push({ kind: "pooled", text, result: pool.wins ? "yes: it goes on" : "no: another goes on" });
-  }
-  return lines;
+  return [...lines, ...stagesOf(at), ...(pool ? poolingOf(pool) : [])];
+}
+
+/** BatchNorm and activation, each written out where it can be; the last result is the library's own. */
+function stagesOf(at) {
+  const { layer, document } = chain.value;
+  const stages = layer.stages.filter(({ kind }) => kind !== "pool");
+  if (!stages.length) return [];
+  const [before, after] = [document.arrays.output.values[at], document.arrays.activated.values[at]];
+  const lines = stageLines(stages, before, document.constants);
+  const words = stages.map(({ words: each }) => each).join(", then ");
+  if (!lines) return [{ kind: "activated", text: `${words} of ${format(before)}`, result: `= ${format(after)}` }];
+  return lines.map(({ kind, text, value }, index) => {
+    const last = index === lines.length - 1;
+    return { kind: last ? "activated" : kind, text, result: `= ${format(last ? after : value)}` };
+  });
+}
+
+/** The numbers of the pooling's window, as it sees them, and which of them goes on. */
+function poolingOf({ cell, wins }) {
+  const { layer, document } = chain.value;
+  const { arrays, constants } = document;
+  const place = layer.stages.findIndex(({ kind }) => kind === "pool");
+  const [before, after] = [layer.stages.slice(0, place), layer.stages.slice(place + 1)];
+  const computed = (at) => stageLines(before, arrays.output.values[at], constants)?.at(-1)?.value ?? arrays.output.values[at];
+  const { values, complete } = poolValues(layer.pool, layer.output_size, cell, after.length ? computed : (at) => arrays.activated.values[at]);
+  const result = `= ${format(arrays.pooled.values[cell.y * layer.pool.output_size[1] + cell.x])}`;
+  const then = after.length ? `${after.map(({ words }) => words).join(", then ")} of ` : "";
+  if (layer.pool.mode !== "max") return complete ? [{ kind: "window", text: `${then}${averageText(values)}`, result }] : [];
+  const winner = winnerOf(layer.pool, arrays.switches.values, cell);
+  const switched = arrays.switches.values[cell.y * layer.pool.output_size[1] + cell.x];
+  const where = `the switch is ${switched}: row ${winner.y}, column ${winner.x}`;
+  return [
+    { kind: "window", text: `${then}${maxText(values)}`, result },
+    { kind: "pooled", text: where, result: wins ? "yes: it goes on" : "no: another goes on" },
+  ];
 }
 
 /** The partial values as they are combined: "0.2 + 0.1 − 0.3", or "max of 0.2, 0.1, −0.3". */

@@ -100,6 +100,7 @@ export class EmbeddedSource {
       aggregation: layer.aggregation,
       trained: true,
       bias: whole.biases[place],
+      constants: whole.constants?.[place],
       limits: {
         kernels: limitOf(kernels.values),
         partial_maps: Math.max(0, ...maps.map(limitOf)),
