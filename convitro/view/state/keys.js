@@ -43,14 +43,14 @@ export const SHORTCUTS = [
     keys: ["a", "A"],
     words: "next, previous aggregation",
     run: (key) => actions.stepAggregation(key === "a" ? 1 : -1),
-    views: ["filter"],
+    views: ["filter", "aggregation"], // there the chosen card is marked
     needsServer: true,
   },
   {
     keys: ["0"],
     words: "back to the trained aggregation",
     run: () => actions.chooseAggregation(""),
-    views: ["filter"],
+    views: ["filter", "aggregation"],
     needsServer: true,
   },
   { keys: ["g"], words: "feature maps or aggregated maps", run: toggleMapKind, views: ["aggregation"] },
