@@ -74,7 +74,7 @@ def parts_of(
         "rest": [number(float(row.sum() - row[kept].sum())) for row in contributions],
         "origins": [] if maps is None else origins(maps.values, anatomy),
     }
-    arrays = {"contributions": float_array(contributions[:, kept])}
+    arrays: dict[str, NDArray[Any]] = {"contributions": float_array(contributions[:, kept])}
     if found.features.shape[0] == count:  # one input for each part: the product can be written out
         arrays["features"] = float_array(found.features[kept])
         arrays["weights"] = float_array(found.linear.weight[list(rows)][:, kept])

@@ -25,9 +25,13 @@ def picture(count: int = 1) -> Tensor:
     return torch.randn(count, 3, 6, 7, generator=torch.Generator().manual_seed(1))
 
 
+def parameter(model: nn.Module, name: str) -> Tensor:
+    return model.get_parameter(name).detach()
+
+
 def in_float64(model: nn.Sequential, input: Tensor) -> Tensor:
     """The maps after the ReLU, (C, H, W)."""
-    weight, bias = model[0].weight.double(), model[0].bias.double()
+    weight, bias = parameter(model, "0.weight").double(), parameter(model, "0.bias").double()
     return F.relu(F.conv2d(input.double(), weight, bias))[0].detach()
 
 
@@ -50,7 +54,7 @@ def test_flattened_maps(bias: bool) -> None:
     found = answer(model, input)
     assert (found.unit, found.ending, found.reason) == ("map", "scores", "")
     check_scores(found, model, input)
-    parts = model[3].weight[2].double().reshape(6, 4, 5) * in_float64(model, input)
+    parts = parameter(model, "3.weight")[2].double().reshape(6, 4, 5) * in_float64(model, input)
     torch.testing.assert_close(found.contributions(2), parts.sum((1, 2)).detach(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(found.places(2), parts.sum(0).detach(), rtol=1e-5, atol=1e-6)
 
@@ -67,7 +71,9 @@ def test_maps_flattened_with_their_channels_last() -> None:
     assert found.linear.maps is not None
     assert found.linear.maps.how == "flattened, channels last"
     check_scores(found, model, input)
-    parts = model[3].weight[2].double().reshape(4, 5, 6).permute(2, 0, 1) * in_float64(model, input)
+    parts = parameter(model, "3.weight")[2].double().reshape(4, 5, 6).permute(2, 0, 1) * in_float64(
+        model, input
+    )
     torch.testing.assert_close(found.contributions(2), parts.sum((1, 2)).detach(), rtol=1e-5, atol=1e-6)
 
 
@@ -76,7 +82,7 @@ def test_averaged_maps(dropout: tuple[nn.Module, ...]) -> None:
     model, input = net(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *dropout, nn.Linear(6, 7)), picture()
     found = answer(model, input)
     check_scores(found, model, input)
-    maps, weight = in_float64(model, input), model[-1].weight[3].double()
+    maps, weight = in_float64(model, input), parameter(model, f"{len(model) - 1}.weight")[3].double()
     torch.testing.assert_close(
         found.contributions(3), (weight * maps.mean((1, 2))).detach(), rtol=1e-5, atol=1e-6
     )
@@ -102,7 +108,9 @@ def test_two_linear_layers_have_features_of_their_own() -> None:
     check_scores(found, model, input)
     assert found.places(0) is None
     hidden = F.relu(model[3](model[:3](input)))[0].double()
-    torch.testing.assert_close(found.contributions(4), (model[5].weight[4].double() * hidden).detach())
+    torch.testing.assert_close(
+        found.contributions(4), (parameter(model, "5.weight")[4].double() * hidden).detach()
+    )
 
 
 def test_no_linear_layer_at_all() -> None:
@@ -185,7 +193,7 @@ def test_a_bias_that_is_added_in_a_step_of_its_own() -> None:
     found = answer(model, input)
     assert found.unit == "map"
     check_scores(found, model, input)
-    assert found.bias(3) == pytest.approx(float(model[3].bias[3].detach()))
+    assert found.bias(3) == pytest.approx(float(parameter(model, "3.bias")[3]))
 
 
 def test_any_image_of_a_batch_and_the_model_stays_as_it_was() -> None:

@@ -11,8 +11,8 @@ from convitro.anatomy import Answer, answer, dissect
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
 from convitro.sources import Network
-from convitro.view import answer_document
 from convitro.view import answer as answers
+from convitro.view import answer_document
 from tests.explorer.conftest import Client
 from tests.explorer.networks import CIFAR, digits, embedded, odd, resnet, small
 from tests.explorer.test_documents import assert_same, fetch

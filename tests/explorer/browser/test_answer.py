@@ -16,6 +16,7 @@ from tests.explorer.browser.reading import reads
 from tests.explorer.networks import digits, embedded, small
 
 OpenPage = Callable[..., Page]
+MINUS = "\u2212"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,8 @@ def dialog(page: Page) -> Locator:
 
 
 def number(text: str) -> str:
-    return re.sub(r"^([+−]) ", lambda sign: "−" if sign[1] == "−" else "", text.removeprefix("= "))
+    """A term "+ 1.2" or a result "= 1.2" as a number alone."""
+    return text.removeprefix("= ").removeprefix("+ ").replace(f"{MINUS} ", MINUS)
 
 
 def test_every_number_is_the_library_s(open_page: OpenPage, found: Answer) -> None:
@@ -69,7 +71,7 @@ def test_why_this_class_and_not_that_one(open_page: OpenPage, found: Answer) -> 
     box = dialog(page)
     box.get_by_label("and not").select_option("5")
     assert found.scores is not None
-    expect(box.locator(".answer-total")).to_contain_text("cat − dog")
+    expect(box.locator(".answer-total")).to_contain_text(f"cat {MINUS} dog")
     total = number(box.locator(".answer-total b").inner_text())
     assert reads(total, float(found.scores[3] - found.scores[5]))
     expect(page).to_have_url(re.compile(r"answer=3%2C5"))
@@ -177,5 +179,7 @@ def test_pooled_before_it_is_activated(open_page: OpenPage) -> None:
 def test_batch_norm_with_its_four_numbers(open_page: OpenPage) -> None:
     page = open_page("resnet", layer="0", filter=3, pixel="50,60")
     line = page.locator("[data-line=normalization]")
-    expect(line).to_contain_text(re.compile(r"BatchNorm: \(.* − .*\) / √\(1 \+ 1.00e−5\) × 1 \+ 0"))
+    expect(line).to_contain_text(
+        re.compile(rf"BatchNorm: \(.* {MINUS} .*\) / √\(1 \+ 1.00e{MINUS}5\) \u00d7 1 \+ 0")
+    )
     expect(page.locator("[data-line=activated]")).to_contain_text("max(0, ")
