@@ -95,7 +95,9 @@ def check(answer: Answer, allowed: Callable[[int], bool] = lambda status: status
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "content-security-policy" in answer.headers
     kind = answer.headers.get("content-type", "")
-    if kind == "application/octet-stream":
+    if kind == "application/octet-stream" and "content-disposition" in answer.headers:
+        assert answer.body.startswith(b"<!doctype html>")  # a file to keep
+    elif kind == "application/octet-stream":
         read_document(answer.body)
     elif kind == "application/json":
         facts = json.loads(answer.body)

@@ -74,13 +74,13 @@ def test_the_newest_wins_over_all_that_were_withdrawn(
     portal: BlockingPortal, app: Starlette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    lookup = app.state.session.anatomy
+    lookup = app.state.shelf.first.anatomy
 
     def noted(id: str) -> object:
         done.append(id)
         return lookup(id)
 
-    monkeypatch.setattr(app.state.session, "anatomy", noted)
+    monkeypatch.setattr(app.state.shelf.first, "anatomy", noted)
     old = [("/api/filter", b"layer=0&picture=cup", True)] * 20
     answers = at_once(portal, app, [*old, ("/api/filter", b"layer=0&picture=moon", False)])
     assert [answer.status for answer in answers] == [499] * 20 + [200]

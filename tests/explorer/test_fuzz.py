@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 import re
 from functools import partial
+from importlib import import_module
+from pkgutil import iter_modules
 from urllib.parse import quote_from_bytes, urlencode
 
 import pytest
@@ -20,34 +22,43 @@ from starlette.routing import Route
 
 from convitro.aggregation import aggregations
 from convitro.datasets import open_dataset
-from convitro.explorer import app as app_module
-from convitro.explorer import create_app, parameters
+from convitro import explorer
+from convitro.explorer import create_app
 from convitro.view import page_files
 from tests.explorer.conftest import TOKEN
 from tests.explorer.networks import small
 from tests.explorer.rawly import HELD, Answer, ask, check
+from tests.explorer.runs import finished, opened
 from tests.profiles import share
 
 KNOWN_GOOD = (
-    ("/api/filter", b"layer=3&filter=1&aggregation=mean"),
+    ("/api/filter", b"layer=conv1_2&filter=1&aggregation=mean"),
     ("/api/network", b""),
     ("/view/main.js", b""),
 )
 FITTING = {  # a request that every address answers with what it is for
     "picture": "cat",
-    "layer": "3",
+    "layer": "conv1_2",
     "filter": "1",
     "start": "0",
     "aggregation": "max",
     "pixel": "1,1",
     "method": "guided",
+    "model": "0",
+    "classes": "1",
+    "epoch": "1",
+    "opening": "view=table",
+    "name": "model.onnx",
+    "input": "3x12x12",
 }
-UNASKED = {"/api/picture"}  # takes a body: test_bombs.py
+UNASKED = {"/api/picture": "test_bombs.py", "/api/model": "test_models.py"}  # take a body
 
 
 @pytest.fixture(scope="module")
-def app() -> Starlette:
-    return create_app(small(), None, TOKEN, data=open_dataset("details", (3, 16, 16)).sample(8))
+def app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
+    network, run = opened(finished(tmp_path_factory.mktemp("runs") / "whole"))
+    data = open_dataset("details", network.input_size).sample(8)
+    return create_app(network, None, TOKEN, data=data, run=run)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +76,8 @@ def paths() -> list[str]:
 
 def names() -> list[str]:
     """Every name under which the explorer looks into a query."""
-    source = inspect.getsource(app_module) + inspect.getsource(parameters)
+    found = (import_module(f"convitro.explorer.{module.name}") for module in iter_modules(explorer.__path__))
+    source = "".join(map(inspect.getsource, found))
     return sorted(set(re.findall(r'(?:parameters|self)\.\w+\(\s*"(\w+)"', source)))
 
 
@@ -97,6 +109,7 @@ NUMBERS = [
 ]
 PLAIN = [
     "cat",
+    "conv2_1",
     "0",
     "3",
     "4",
@@ -240,7 +253,7 @@ def test_whatever_methods_headers_and_bodies(
     held: bool,
     body: list[bytes],
 ) -> None:
-    request = partial(ask, portal, app, path, b"layer=0", method=method, body=body)
+    request = partial(ask, portal, app, path, b"layer=conv1_1", method=method, body=body)
     check(request(headers=[*HELD, *extra] if held else extra))
     assert ask(portal, app, *KNOWN_GOOD[0]) == before[0]
 

@@ -2,7 +2,6 @@
 
 import { batch, effect, untracked } from "@preact/signals";
 import { DocumentCache } from "../data/cache.js";
-import { SourceError } from "../data/source.js";
 import { asked, settleChoices } from "./actions.js";
 import { whenIdle } from "./idle.js";
 import * as store from "./store.js";
@@ -10,22 +9,22 @@ import * as aggregations from "./aggregations.js";
 import { beside } from "./compared.js";
 import { chooseModel, modelFile, modelProblem, models, opening, takeUpChoices } from "./models.js";
 import { folded, unit } from "./network.js";
+import { Requests } from "./requests.js";
 import * as sees from "./sees.js";
 import * as training from "./training.js";
 import { table } from "./table.js";
 
 const OF_EVERY_NETWORK = ["network", "models", "model", "pictures", "upload"]; // requests
 const PENDING_AFTER_MS = 150;
-const RETRY_MS = 2000;
 const MAPS_AT_ONCE = 2; // so that a chosen filter never waits behind a long row of layers
 
 /** Loads documents from a source into the store. */
-export class Loader {
+export class Loader extends Requests {
   /** @param {import("../data/source.js").ServerSource} source */
   constructor(source) {
+    super();
     this.source = source;
     this.cache = new DocumentCache();
-    this.requests = {};
   }
 
   /** Follow the choices: from now on every change of one loads what it needs. */
@@ -257,45 +256,6 @@ export class Loader {
       page = await this.source.session({ ...open, opening: location.hash.slice(1) }, signal);
     });
     return page;
-  }
-
-  /** Nobody waits for a request any more. */
-  withdraw(name) {
-    this.requests[name]?.abort();
-  }
-
-  /** Run a request under a name; a newer one of the same name withdraws it. */
-  async newest(name, run) {
-    this.requests[name]?.abort();
-    const controller = new AbortController();
-    this.requests[name] = controller;
-    try {
-      await run(controller.signal);
-      if (!controller.signal.aborted) store.offline.value = false;
-    } catch (error) {
-      if (controller.signal.aborted) return;
-      if (!(error instanceof SourceError)) throw error;
-      if (error.kind === "offline") this.waitForServer();
-      else store.problem.value = error.facts;
-    }
-  }
-
-  /** Ask for a sign of life until there is one, then load what is missing. */
-  waitForServer() {
-    if (store.offline.value) return;
-    store.offline.value = true;
-    const ask = async () => {
-      try {
-        await this.source.alive();
-      } catch (error) {
-        if (error instanceof SourceError && error.kind === "offline") setTimeout(ask, RETRY_MS);
-        else store.problem.value = error.facts;
-        return;
-      }
-      store.offline.value = false;
-      this.resume();
-    };
-    setTimeout(ask, RETRY_MS);
   }
 
   /** Load again whatever the page should show and does not. */

@@ -32,8 +32,7 @@ const less = matchMedia("(prefers-reduced-motion: reduce)");
 export const still = signal(less.matches);
 less.addEventListener("change", ({ matches }) => (still.value = matches));
 
-const seen = signal(document.visibilityState === "visible");
-document.addEventListener("visibilitychange", () => (seen.value = document.visibilityState === "visible"));
+const seen = signal(true);
 
 /** The epochs whose filters can be shown. */
 export const epochs = computed(() => training.value?.epochs ?? []);
@@ -92,6 +91,9 @@ export function tryAgain() {
  * @param {import("./loader.js").Loader} loader
  */
 export function followTraining(loader) {
+  const look = () => (seen.value = document.visibilityState === "visible");
+  document.addEventListener("visibilitychange", look);
+  look();
   const open = computed(() => store.view.value === "training" && store.network.value !== null && !store.offline.value);
   const model = computed(() => store.network.value?.model);
   effect(() => model.value !== undefined && open.value && seen.value && refusal.value === null && polled(loader));
