@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from convitro import explorer
 from convitro.aggregation import aggregations
 from convitro.datasets import open_dataset
-from convitro import explorer
 from convitro.explorer import create_app
 from convitro.view import page_files
 from tests.explorer.conftest import TOKEN
