@@ -143,7 +143,8 @@ class Conv2d(nn.Conv2d):
 
     def _adopt(self, aggregation: Any, window: Any, combine: Any, learn: str | None) -> None:
         chosen = operator(aggregation, window, combine)
-        self.aggregation, self.window, self.combine = chosen.aggregation, chosen.window, chosen.combine.name
+        self.aggregation, self.window = chosen.aggregation.settled(), chosen.window.settled()
+        self.combine = chosen.combine.name
         self.register_parameter("aggregation_parameter", None)
         if learn is not None:
             check_choice(learn, ("layer", "filter"), "Conv2d: unknown `learn`.")

@@ -129,10 +129,10 @@ def test_explore_passes_on_what_was_asked_for(folder: Path, monkeypatch: pytest.
     assert invoke("explore", *two, "--data", "details")[0] == 0
     ([embedded], picture, settings), ([network], own_picture, own_settings), (several, _, looked) = calls
     assert (embedded.name, embedded.classes, picture) == ("small_vgg", CLASSES, None)
-    assert settings == {"data": [None], "host": "127.0.0.1", "port": 0, "browse": True}
+    assert settings == {"data": [None], "run": None, "host": "127.0.0.1", "port": 0, "browse": True}
     assert (network.name, network.classes, own_picture) == ("small_net", ("cat", "dog", "frog"), "cup")
     assert (network.input_size, network.mean, network.std) == ((1, 28, 28), (0.5,), (0.25,))
-    assert own_settings == {"data": [None], "host": "127.0.0.1", "port": 8123, "browse": False}
+    assert own_settings == {**settings, "port": 8123, "browse": False}
     assert [each.name for each in several] == ["small_vgg", "small_net"]
     assert [images[0][0].shape for images in looked["data"]] == [(3, 32, 32), (1, 28, 28)]
 

@@ -7,7 +7,6 @@ and nothing else, so that whatever offers these methods can run them: tensors he
 from __future__ import annotations
 
 import copy
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import Field, fields, is_dataclass
@@ -138,13 +137,21 @@ class Aggregation(ABC):
             "logsumexp(beta='learned')"
         """
         twin = copy.copy(self)
-        twin.__dict__.pop("spec", None)  # which is that of the numbers before
+        twin.__dict__.pop("_spec", None)  # which is that of the numbers before
         object.__setattr__(twin, self.learnable, value)
         return twin
 
-    @functools.cached_property  # a string that stands still: torch.compile may take the numbers for symbols
+    @property
     def spec(self) -> str:
         """Name and parameters as one line that `resolve` reads back, such as "logsumexp(beta=5.0)"."""
+        return getattr(self, "_spec", None) or self._written()
+
+    def settled(self) -> Aggregation:
+        """Itself, with the spec kept as a text: torch.compile may take numbers for symbols."""
+        object.__setattr__(self, "_spec", self._written())
+        return self
+
+    def _written(self) -> str:
         parameters: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
         own = [
             f"{parameter.name}={getattr(self, parameter.name)!r}"

@@ -10,7 +10,7 @@ from convitro.aggregation.verify import verify
 from convitro.errors import ArgumentError, closest, missing_call
 
 _named: dict[str, Aggregation] = {aggregation.name: aggregation for aggregation in BUILT_IN}
-_by_spec: dict[str, Aggregation] = {aggregation.spec: aggregation for aggregation in BUILT_IN}
+_by_spec: dict[str, Aggregation] = {aggregation.settled().spec: aggregation for aggregation in BUILT_IN}
 
 
 def aggregations() -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def register_aggregation(aggregation: Aggregation) -> Aggregation:
     verify(aggregation)
     for spec in [spec for spec, known in _by_spec.items() if known.name == aggregation.name]:
         del _by_spec[spec]
-    _named[aggregation.name] = _by_spec[aggregation.spec] = aggregation
+    _named[aggregation.name] = _by_spec[aggregation.settled().spec] = aggregation
     return aggregation
 
 

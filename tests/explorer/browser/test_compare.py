@@ -57,7 +57,7 @@ def test_one_scale_for_all_or_each_its_own(open_page: OpenPage) -> None:
     page = open_page("small", layer="0", filter=1, compare="cup,rocket")
     ready(page, 3)
     colours = (
-        """() => [...document.querySelectorAll(".side-card canvas")].map((each) => each.toDataURL()).join()"""
+        """() => [...document.querySelectorAll(".side-card .map-shape img")].map((each) => each.src).join()"""
     )
     shared = page.evaluate(colours)
     page.keyboard.press("s")

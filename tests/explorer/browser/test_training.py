@@ -67,10 +67,10 @@ def at_epoch(page: Page, epoch: int) -> None:
 
 def pixels_of(page: Page, selector: str) -> list[list[int]]:
     found: list[int] = page.locator(selector).first.evaluate(
-        """canvas => {
-            const copy = new OffscreenCanvas(canvas.width, canvas.height);
+        """shown => {
+            const copy = new OffscreenCanvas(shown.naturalWidth ?? shown.width, shown.naturalHeight ?? shown.height);
             const context = copy.getContext("2d", { willReadFrequently: true });
-            context.drawImage(canvas, 0, 0);
+            context.drawImage(shown, 0, 0);
             return Array.from(context.getImageData(0, 0, copy.width, copy.height).data);
         }"""
     )
@@ -108,8 +108,8 @@ def test_the_maps_are_those_of_the_network_then(
     at_epoch(page, epoch)
     anatomy = dissect(trained(whole, epoch=epoch), to_input(load_picture("cat"), (3, 12, 12)))
     map = anatomy["conv1_2"].activated[0, 7].flatten()
-    expect(page.locator(".closeup-map canvas")).to_be_visible()
-    shown = pixels_of(page, ".closeup-map canvas")
+    expect(page.locator(".closeup-map .map-shape img")).to_be_visible()
+    shown = pixels_of(page, ".closeup-map .map-shape img")
     steps = (
         (127.5 + map / map.abs().max() * 127.5).round().tolist() if map.abs().max() else [128.0] * len(map)
     )

@@ -17,7 +17,7 @@ from tests.explorer.browser.conftest import Console
 OpenPage = Callable[..., Page]
 SCRIPT = Path(__file__).with_name("wcag.js").read_text(encoding="utf-8")
 VIEWS = re.findall(r'\bid: "(\w+)"', page_files()["state/views.js"].content.decode())
-UNRESTED = ".loading, [data-pending=true], [data-ready=false], [data-state=waiting], [data-state=running]"
+UNRESTED = ".loading, [data-pending=true], [data-ready=false], [data-state=running]"
 RULES = ("contrast", "unreached", "unseenFocus", "unseenEdges", "smallTargets")
 INTERACTIVE = {
     *(

@@ -74,6 +74,7 @@
   /** Controls that Tab does not reach: neither alone, nor as one of a group, nor by the arrow keys of the field beside. */
   const unreached = () =>
     controls()
+      .filter((element) => element.localName !== "main") // where the skip link leads
       .filter((element) => element.tabIndex < 0 && !element.parentElement.querySelector("input:not([tabindex='-1'])"))
       .filter((element) => {
         const kind = element.className || element.localName;

@@ -67,8 +67,8 @@ function Projected() {
       <figure>${isOpen(shown) ? html`<${Picture} picture=${shown.arrays.projection} label="what came back" box=${shown.box} />` : html`<div class="picture-wait"></div>`}
         <figcaption>what came back; grey is nothing</figcaption></figure>
     </div>
-    ${isOpen(shown) && html`<p class="muted">${shown.unit ? html`Pixel row ${shown.unit[0]}, column ${shown.unit[1]}, ` : ""}value
-      ${" "}<b class="number">${format(shown.value)}</b>. ${words}. ${shown.notes.map((note) => html`${note}. `)}</p>`}
+    <p class="muted sent-back">${isOpen(shown) && html`${shown.unit ? html`Pixel row ${shown.unit[0]}, column ${shown.unit[1]}, ` : ""}value
+      ${" "}<b class="number">${format(shown.value)}</b>. ${words}. ${shown.notes.map((note) => html`${note}. `)}`}</p>
   </section>`;
 }
 
