@@ -119,7 +119,7 @@ def test_a_camera_that_cannot_be_had(open_dialog: OpenCamera, name: str, words: 
     page = open_dialog(REFUSE.replace("{name}", name))
     page.get_by_role("button", name="Camera", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text(words)
-    page.get_by_role("button", name="Back").click()
+    page.get_by_role("button", name="Back", exact=True).click()
     expect(page.locator(".camera")).to_have_count(0)
 
 
