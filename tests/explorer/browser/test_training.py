@@ -68,7 +68,8 @@ def at_epoch(page: Page, epoch: int) -> None:
 def pixels_of(page: Page, selector: str) -> list[list[int]]:
     found: list[int] = page.locator(selector).first.evaluate(
         """shown => {
-            const copy = new OffscreenCanvas(shown.naturalWidth ?? shown.width, shown.naturalHeight ?? shown.height);
+            const [width, height] = [shown.naturalWidth ?? shown.width, shown.naturalHeight ?? shown.height];
+            const copy = new OffscreenCanvas(width, height);
             const context = copy.getContext("2d", { willReadFrequently: true });
             context.drawImage(shown, 0, 0);
             return Array.from(context.getImageData(0, 0, copy.width, copy.height).data);
