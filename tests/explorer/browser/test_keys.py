@@ -65,7 +65,8 @@ def test_the_list_is_ordered_by_views(open_page: OpenPage) -> None:
         for title in groups.locator("h3").all_inner_texts()
     ]
     assert titles[:3] == ["Play", "Everywhere", "During a tour"]
-    assert {"Filter and Aggregation", "Aggregation", "Filter, Aggregation, What it sees and Training"} < set(titles)
+    of_a_filter = "Filter, Aggregation, What it sees and Training"
+    assert {"Filter and Aggregation", "Aggregation", of_a_filter} < set(titles)
     expect(groups.first).to_contain_text("slide the kernel, pause")
     expect(groups.first).not_to_contain_text("next, previous aggregation")
 
