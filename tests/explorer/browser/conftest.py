@@ -122,24 +122,16 @@ def console() -> Console:
 
 
 @pytest.fixture
-def open_page(
-    browser: Browser, explorers: Callable[[str], Explorer], console: Console
-) -> Iterator[Callable[..., Page]]:
-    """Opens the page of a network: `open_page("small", width=360, scheme="dark", layer="0")`."""
+def new_page(browser: Browser, console: Console) -> Iterator[Callable[..., Page]]:
+    """Empty pages in contexts of their own, whose console is heard: `new_page(width=360, has_touch=True)`."""
     contexts = []
 
-    def open_one(
-        name: str = "small", width: int = 1280, height: int = 800, scheme: str = "light", **chosen: object
-    ) -> Page:
-        size = {"width": width, "height": height}
-        contexts.append(browser.new_context(viewport=size, color_scheme=scheme))  # type: ignore[arg-type]
+    def open_one(width: int = 1280, height: int = 800, within: Browser = browser, **options: Any) -> Page:
+        contexts.append(within.new_context(viewport={"width": width, "height": height}, **options))
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", console.hear)
         page.on("pageerror", lambda error: console.messages.append(str(error)))
-        page.goto(explorers(name).address(**chosen))
-        if chosen.get("view", "filter") == "filter":
-            settled(page)
         return page
 
     expect.set_options(timeout=PATIENCE_MS)
@@ -150,27 +142,32 @@ def open_page(
 
 
 @pytest.fixture
-def open_play(
-    browser: Browser, explorers: Callable[[str], Explorer], console: Console
-) -> Iterator[Callable[..., Page]]:
+def open_page(new_page: Callable[..., Page], explorers: Callable[[str], Explorer]) -> Callable[..., Page]:
+    """Opens the page of a network: `open_page("small", width=360, scheme="dark", layer="0")`."""
+
+    def open_one(
+        name: str = "small", width: int = 1280, height: int = 800, scheme: str = "light", **chosen: object
+    ) -> Page:
+        page = new_page(width, height, color_scheme=scheme)
+        page.goto(explorers(name).address(**chosen))
+        if chosen.get("view", "filter") == "filter":
+            settled(page)
+        return page
+
+    return open_one
+
+
+@pytest.fixture
+def open_play(new_page: Callable[..., Page], explorers: Callable[[str], Explorer]) -> Callable[..., Page]:
     """Opens the view at a setting: `open_play("edges*s2", width=360)`."""
-    contexts = []
 
     def open_one(play: str = "", name: str = "small", width: int = 1280, **options: Any) -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **options))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", console.hear)
-        page.on("pageerror", lambda error: console.messages.append(str(error)))
+        page = new_page(width, 900, **options)
         page.goto(explorers(name).address(view="play", **({"play": play} if play else {})))
         expect(page.locator(".bench")).to_be_visible()
         return page
 
-    expect.set_options(timeout=PATIENCE_MS)
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert console.unexpected() == []
+    return open_one
 
 
 def settled(page: Page) -> None:

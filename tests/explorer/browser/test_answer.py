@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from convitro import dissect
 from convitro.anatomy import Answer, answer
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
-from tests.explorer.browser.conftest import PATIENCE_MS, Console, settled
+from tests.explorer.browser.conftest import settled
 from tests.explorer.browser.reading import reads
 from tests.explorer.networks import digits, embedded, small
 
@@ -132,20 +132,16 @@ def test_on_a_narrow_page_nothing_sticks_out(open_page: OpenPage) -> None:
     assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
-def test_in_a_report(browser: Browser, console: Console, tmp_path: Path) -> None:
+def test_in_a_report(new_page: OpenPage, tmp_path: Path) -> None:
     network = small()
     path = full_report(network, [("cat", to_input(load_picture("cat"), network.input_size))]).save(
         tmp_path / "report.html"
     )
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.on("console", console.hear)
+    page = new_page()
     page.goto(path.as_uri() + "#layer=0&filter=1")
     settled(page)
     page.keyboard.press("y")
     expect(dialog(page).locator(".answer-total")).to_be_visible()
-    page.close()
-    assert console.unexpected() == []
 
 
 def test_the_stages_of_a_pixel_are_written_out(open_page: OpenPage) -> None:

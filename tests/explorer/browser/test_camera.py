@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.explorer.browser.conftest import FLAGS, NAMES, PATIENCE_MS, Console, Explorer, settled
+from tests.explorer.browser.conftest import FLAGS, NAMES, Explorer, settled
 
 OpenCamera = Callable[..., Page]
 FAKE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
@@ -34,17 +34,9 @@ def filming(browser: Browser) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_dialog(
-    filming: Browser, explorers: Callable[[str], Explorer], console: Console
-) -> Iterator[OpenCamera]:
-    pages = []
-
+def open_dialog(new_page: OpenCamera, filming: Browser, explorers: Callable[[str], Explorer]) -> OpenCamera:
     def open_one(script: str = REMEMBER) -> Page:
-        page = filming.new_page()
-        pages.append(page)
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", console.hear)
-        page.on("pageerror", lambda error: console.messages.append(str(error)))
+        page = new_page(within=filming)
         page.add_init_script(script)
         page.goto(explorers("small").address())
         settled(page)
@@ -52,11 +44,7 @@ def open_dialog(
         expect(page.get_by_role("dialog")).to_be_visible()
         return page
 
-    expect.set_options(timeout=PATIENCE_MS)
-    yield open_one
-    for page in pages:
-        page.close()
-    assert console.unexpected() == []
+    return open_one
 
 
 def look(page: Page) -> None:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.explorer.browser.conftest import PATIENCE_MS, Console, Explorer
+from tests.explorer.browser.conftest import Explorer
 from tests.explorer.browser.reading import mark_box, point_at, reads
 from tests.explorer.browser.test_numbers_shown import anatomy_of
 
@@ -156,16 +156,12 @@ def test_it_stops_when_someone_points_and_when_something_else_is_opened(open_pag
 
 
 def test_by_hand_only_where_less_motion_is_asked_for(
-    browser: Browser, explorers: Callable[[str], Explorer], console: Console
+    new_page: OpenPage, explorers: Callable[[str], Explorer]
 ) -> None:
-    page = browser.new_context(reduced_motion="reduce").new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.on("console", console.hear)
+    page = new_page(reduced_motion="reduce")
     page.goto(explorers("small").address(layer="0", filter=1))
     expect(page.locator(".slide-bar")).to_contain_text("less motion: step by hand")
     page.keyboard.press("x")
     expect(page.locator(".slide-reached")).to_contain_text("256 places")
     page.keyboard.press(".")
     expect(page.locator(".slide-reached")).to_contain_text("place 1 of 256")
-    page.context.close()
-    assert console.unexpected() == []

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
-from tests.explorer.browser.conftest import PATIENCE_MS, Console, Explorer
+from tests.explorer.browser.conftest import PATIENCE_MS, Explorer
 from tests.explorer.browser.playing import TIMES
 from tests.explorer.networks import small
 
@@ -109,17 +109,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("tour", TOURS)
-def test_without_a_server(browser: Browser, console: Console, report: Path, tour: str) -> None:
-    page = browser.new_page()
-    page.on("console", console.hear)
-    page.on("pageerror", lambda error: console.messages.append(str(error)))
-    expect.set_options(timeout=PATIENCE_MS)
+def test_without_a_server(new_page: OpenPage, report: Path, tour: str) -> None:
+    page = new_page()
     page.goto(f"{report.as_uri()}#tour={tour}.1")
     said = walk(page, tour)
     told = sum("no server behind it" in words for words in said)
     assert (told > 0) == (tour in ("why-sum", "conv2d", "network")), said
-    page.close()
-    assert console.unexpected() == []
 
 
 def test_the_words_are_the_numbers_on_the_page(open_page: OpenPage) -> None:
@@ -234,9 +229,9 @@ def test_a_step_is_heard_once(open_page: OpenPage) -> None:
 
 
 def test_nothing_glides_for_those_who_asked_for_less_motion(
-    browser: Browser, explorers: Callable[[str], Explorer]
+    new_page: OpenPage, explorers: Callable[[str], Explorer]
 ) -> None:
-    page = browser.new_context(viewport={"width": 1280, "height": 700}, reduced_motion="reduce").new_page()
+    page = new_page(height=700, reduced_motion="reduce")
     page.add_init_script(
         """const real = scrollTo;
         window.scrolled = [];
@@ -246,4 +241,3 @@ def test_nothing_glides_for_those_who_asked_for_less_motion(
     expect(page.locator(".play-chain .sentence")).to_have_attribute("data-tour-mark", "here")
     expect(page.locator(".play-chain .sentence")).to_be_in_viewport()
     assert set(page.evaluate("window.scrolled")) == {"instant"}
-    page.context.close()

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.explorer.browser.conftest import PATIENCE_MS, Console, Explorer, settled
+from tests.explorer.browser.conftest import Console, Explorer, settled
 from tests.explorer.browser.test_files import DROP
 from tests.explorer.networks import digits, odd, of_any_size, small
 
@@ -31,24 +31,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def open_page(browser: Browser, several: Explorer, console: Console) -> Iterator[OpenPage]:
-    contexts = []
-
+def open_page(new_page: OpenPage, several: Explorer) -> OpenPage:
     def open_one(width: int = 1280, scheme: str = "light", **chosen: object) -> Page:
-        size = {"width": width, "height": 800}
-        contexts.append(browser.new_context(viewport=size, color_scheme=scheme))  # type: ignore[arg-type]
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", console.hear)
-        page.on("pageerror", lambda error: console.messages.append(str(error)))
+        page = new_page(width, color_scheme=scheme)
         page.goto(several.address(**chosen))
         return page
 
-    expect.set_options(timeout=PATIENCE_MS)
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert console.unexpected() == []
+    return open_one
 
 
 def switch(page: Page, name: str) -> None:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.explorer.browser.conftest import Explorer, settled
+from tests.explorer.browser.conftest import Console, Explorer, settled
 
 OpenPage = Callable[..., Page]
 
@@ -23,13 +23,15 @@ def test_it_opens(open_page: OpenPage) -> None:
     expect(page.locator(".channel-name")).to_have_text(["red", "green", "blue"])
 
 
-def test_without_the_token_it_stays_locked(browser: Browser, explorers: Callable[[str], Explorer]) -> None:
-    page = browser.new_page()
+def test_without_the_token_it_stays_locked(
+    new_page: OpenPage, explorers: Callable[[str], Explorer], console: Console
+) -> None:
+    console.expect("status of 401")
+    page = new_page()
     response = page.goto(f"http://127.0.0.1:{explorers('small').port}/")
     assert response is not None
     assert response.status == 401
     expect(page.locator("h1")).to_have_text("This explorer is locked")
-    page.close()
 
 
 def test_choosing_a_layer_and_a_filter(open_page: OpenPage) -> None:

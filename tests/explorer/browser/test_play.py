@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
-from tests.explorer.browser.conftest import Console
 from tests.explorer.browser.playing import SOBEL, TIMES, cells, check_pixel, expect_play, layer, picture
 from tests.explorer.browser.reading import MINUS, mark_box, point_at
 from tests.explorer.networks import small
@@ -237,16 +236,12 @@ def test_nothing_is_wider_than_the_page(open_play: OpenPlay) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (title, width)
 
 
-def test_it_works_in_a_report_without_a_server(browser: Browser, console: Console, tmp_path: Any) -> None:
+def test_it_works_in_a_report_without_a_server(new_page: OpenPlay, tmp_path: Any) -> None:
     network = small()
     report = full_report(network, [("cat", to_input(load_picture("cat"), network.input_size))])
     report.save(tmp_path / "report.html")
-    page = browser.new_page()
-    page.on("console", console.hear)
-    page.on("pageerror", lambda error: console.messages.append(str(error)))
+    page = new_page()
     page.goto((tmp_path / "report.html").as_uri() + "#view=play&play=edges*x4_5")
     check_pixel(page, layer(1, [SOBEL]), picture().mean(1, keepdim=True), (4, 5))
     page.get_by_role("radio", name="40404").click()
     expect(page.locator("[data-line=aggregated]")).to_contain_text("= 40404")
-    page.close()
-    assert console.unexpected() == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from convitro import dissect, summary
 from convitro.anatomy import Anatomy
@@ -14,7 +14,7 @@ from convitro.report import full_report
 from convitro.report.sections import origin_section, result_section
 from convitro.sources import Network
 from tests.explorer.browser.checking import check_pixel
-from tests.explorer.browser.conftest import PATIENCE_MS, Console, settled
+from tests.explorer.browser.conftest import settled
 from tests.explorer.networks import digits, odd, resnet, small
 
 NETWORKS = {"small": small, "digits": digits, "odd": odd, "resnet": resnet}
@@ -39,25 +39,17 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def open_report(browser: Browser, reports: Callable[[str], Path], console: Console) -> Iterator[OpenReport]:
-    contexts, requests = [], []
+def open_report(new_page: Callable[..., Page], reports: Callable[[str], Path]) -> Iterator[OpenReport]:
+    requests: list[str] = []
 
     def open_one(name: str, width: int = 1280, inside: bool = False, **chosen: object) -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": 800}))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", console.hear)
-        page.on("pageerror", lambda error: console.messages.append(str(error)))
+        page = new_page(width)
         page.on("request", lambda request: requests.append(request.url))
         hash = "&".join(f"{key}={value}" for key, value in chosen.items())
         page.goto(f"{reports(name).as_uri()}#{hash}")
         return page
 
-    expect.set_options(timeout=PATIENCE_MS)
     yield open_one
-    for context in contexts:
-        context.close()
-    assert console.unexpected() == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
@@ -152,16 +144,14 @@ def test_the_tables_stand_below_and_links_lead_there(open_report: OpenReport) ->
     assert page.locator("section#summary td", has_text="Conv2d").count() >= 2
 
 
-def test_inside_a_notebook(open_report: OpenReport, browser: Browser, console: Console) -> None:
+def test_inside_a_notebook(new_page: Callable[..., Page]) -> None:
     report = full_report(small(), [("noise", torch.rand(1, 3, 16, 16))])
-    page = browser.new_page()
-    page.on("console", console.hear)
+    page = new_page()
     page.set_content(f"<p>a notebook</p>{report._repr_html_()}")
     inner = page.frame_locator("iframe")
     expect(inner.locator(".chain[data-pending=false] .channel-row").first).to_be_visible()
     inner.locator(".filter-tile").nth(3).click()
     expect(inner.locator("#layer-name")).to_contain_text("filter 3")
-    page.close()
 
 
 @pytest.mark.parametrize("width", [360, 800, 2560])

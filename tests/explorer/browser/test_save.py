@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from convitro import dissect
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
-from tests.explorer.browser.conftest import PATIENCE_MS, Console, settled
+from tests.explorer.browser.conftest import settled
 from tests.explorer.networks import small
 
 OpenPage = Callable[..., Page]
@@ -45,7 +45,7 @@ def test_the_picture_of_a_view_is_what_the_page_shows(open_page: OpenPage, schem
     assert float(np.asarray(shown, np.float32).std()) > 8  # and the page is not empty
 
 
-def test_the_svg_stands_alone(open_page: OpenPage, browser: Browser, tmp_path: Path) -> None:
+def test_the_svg_stands_alone(open_page: OpenPage, new_page: OpenPage, tmp_path: Path) -> None:
     page = open_page("small", layer="0", filter=2)
     name, data = save(page, "svg")
     text = data.decode()
@@ -54,12 +54,11 @@ def test_the_svg_stands_alone(open_page: OpenPage, browser: Browser, tmp_path: P
     assert not re.search(r"(href|src)=\"(?!data:)", text)
     (tmp_path / name).write_text(text, encoding="utf-8")
     requests: list[str] = []
-    alone = browser.new_page()
+    alone = new_page()
     alone.on("request", lambda request: requests.append(request.url))
     alone.goto((tmp_path / name).as_uri())
     expect(alone.get_by_text("This layer turns")).to_be_visible()
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
-    alone.close()
 
 
 def test_all_rows_of_a_long_network_are_in_its_picture(open_page: OpenPage) -> None:
@@ -111,16 +110,14 @@ def test_play_has_a_picture_but_no_numbers(open_page: OpenPage) -> None:
 
 
 def test_the_session_opens_from_disk_where_the_person_was(
-    open_page: OpenPage, browser: Browser, console: Console, tmp_path: Path
+    open_page: OpenPage, new_page: OpenPage, tmp_path: Path
 ) -> None:
     page = open_page("small", layer="3", filter=2, pixel="1,4", picture="cup")
     name, data = save(page, "html")
     assert name == "small-cup.html"
     (tmp_path / name).write_bytes(data)
     requests: list[str] = []
-    alone = browser.new_page()
-    alone.set_default_timeout(PATIENCE_MS)
-    alone.on("console", console.hear)
+    alone = new_page()
     alone.on("request", lambda request: requests.append(request.url))
     alone.goto((tmp_path / name).as_uri())
     settled(alone)
@@ -128,7 +125,6 @@ def test_the_session_opens_from_disk_where_the_person_was(
     expect(alone.locator(".sentence")).to_have_attribute("data-pixel", "1,4")
     expect(alone.locator(".input-picture b")).to_have_text("cup")
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    alone.close()
 
 
 def test_closing_the_dialog_withdraws_the_session(open_page: OpenPage) -> None:
@@ -146,17 +142,14 @@ def test_closing_the_dialog_withdraws_the_session(open_page: OpenPage) -> None:
     expect(page.locator(".banner")).to_have_count(0)
 
 
-def test_a_report_offers_what_it_can(browser: Browser, console: Console, tmp_path: Path) -> None:
+def test_a_report_offers_what_it_can(new_page: OpenPage, tmp_path: Path) -> None:
     network = small()
     pixels = to_input(load_picture("cat"), network.input_size)
     path = full_report(network, [("cat", pixels)]).save(tmp_path / "report.html")
-    page = browser.new_page()
-    page.on("console", console.hear)
+    page = new_page()
     page.goto(path.as_uri())
     settled(page)
     page.keyboard.press("e")
     expect(page.locator(".save-choice")).to_have_count(3)
     page.keyboard.press("Escape")
     assert save(page, "png")[1][:4] == b"\x89PNG"
-    page.close()
-    assert console.unexpected() == []

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from safetensors.torch import load_file
 from torch import Tensor
 
 from convitro import dissect
 from convitro.lab import trained
 from convitro.pictures import load_picture, to_input
-from tests.explorer.browser.conftest import PATIENCE_MS, Console, Explorer
+from tests.explorer.browser.conftest import Console, Explorer
 from tests.explorer.browser.reading import reads, shown_value
 from tests.explorer.networks import small
 from tests.explorer.runs import EPOCHS, finished, goes_on, opened, stopped
@@ -38,24 +38,15 @@ def followed(whole: Path) -> Iterator[Explorer]:
 
 
 @pytest.fixture
-def open_view(browser: Browser, console: Console) -> Iterator[Open]:
+def open_view(new_page: Open) -> Open:
     """Opens the view of an explorer: `open_view(followed, width=360, epoch=2)`."""
-    contexts = []
 
     def open_one(explorer: Explorer, width: int = 1280, options: Any = None, **chosen: object) -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **(options or {})))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", console.hear)
-        page.on("pageerror", lambda error: console.messages.append(str(error)))
+        page = new_page(width, 900, **(options or {}))
         page.goto(explorer.address(view="training", **chosen))
         return page
 
-    expect.set_options(timeout=PATIENCE_MS)
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert console.unexpected() == []
+    return open_one
 
 
 def at_epoch(page: Page, epoch: int) -> None:

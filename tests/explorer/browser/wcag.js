@@ -90,8 +90,10 @@
       if (element.tabIndex < 0) return false;
       document.activeElement?.blur(); // what has the focus already would not get its ring
       element.focus({ focusVisible: true, preventScroll: true });
-      const style = getComputedStyle(element);
-      if (style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 1) return true;
+      const style = [null, "::after"]
+        .map((part) => getComputedStyle(element, part)) // a card's ring may be drawn by what makes all of it a target
+        .find(({ outlineStyle, outlineWidth }) => outlineStyle !== "none" && parseFloat(outlineWidth) >= 1);
+      if (!style) return true;
       const ring = rgba(style.outlineColor);
       const around = parseFloat(style.outlineOffset) < 0 ? element : element.parentElement;
       return Math.min(...grounds(around).map((ground) => ratio(over(ring, ground), ground))) < 3;

@@ -16,6 +16,7 @@ import { mapOf } from "../../data/document.js";
 import { Picture } from "./picture.js";
 
 const MOST_KERNELS = 64;
+const USUALLY = 9; // patches of a filter
 
 /** @param {{loader: import("../../state/loader.js").Loader}} props */
 export function SeesView({ loader }) {
@@ -64,7 +65,7 @@ function Projected() {
     <div class="projected" data-ready=${isOpen(shown)} data-method=${shown?.method}>
       <figure><${Picture} picture=${network.value.arrays.picture} label="the picture" box=${isOpen(shown) ? shown.box : null} />
         <figcaption>the picture</figcaption></figure>
-      <figure>${isOpen(shown) ? html`<${Picture} picture=${shown.arrays.projection} label="what came back" box=${shown.box} />` : html`<div class="picture-wait"></div>`}
+      <figure>${isOpen(shown) ? html`<${Picture} picture=${shown.arrays.projection} label="what came back" box=${shown.box} />` : html`<${Place} of=${network.value.arrays.picture} />`}
         <figcaption>what came back; grey is nothing</figcaption></figure>
     </div>
     <p class="muted sent-back">${isOpen(shown) && html`${shown.unit ? html`Pixel row ${shown.unit[0]}, column ${shown.unit[1]}, ` : ""}value
@@ -73,42 +74,57 @@ function Projected() {
 }
 
 function Patches() {
-  const shown = patches.value;
-  if (!isOpen(shown)) {
-    return html`<section class="seeing-part"><h3>What makes it most active</h3>
-      <p class="loading">Looking through the pictures …</p></section>`;
-  }
-  const { patches: found, seen, data } = shown;
-  return html`<section class="seeing-part" aria-labelledby="strongest">
+  const shown = isOpen(patches.value) ? patches.value : null;
+  return html`<section class="seeing-part" aria-labelledby="strongest" aria-busy=${!shown}>
     <h3 id="strongest">What makes it most active</h3>
-    <p class="muted">Of ${seen} images (${data}) the pieces with the strongest answers; below each, what of it the filter looks at.</p>
-    ${found.length ? "" : html`<p>No piece of them makes this filter active at all.</p>`}
-    <ol class="patches">
-      ${found.map(({ value, image, y, x }, rank) => html`<li key=${rank} title="image ${image}, row ${y}, column ${x} of the map">
-        <${Picture} picture=${shown.arrays[`patch${rank}`]} label="piece of image ${image}" />
-        <${Picture} picture=${shown.arrays[`back${rank}`]} label="what came back from it" />
-        <span class="number">${format(value)}</span>
-      </li>`)}
-    </ol>
+    <p class="muted strongest-words">${
+      shown
+        ? html`Of ${shown.seen} images (${shown.data}) the pieces with the strongest answers; below each, what of it the filter looks
+            at.`
+        : html`<span class="loading">Looking through the pictures …</span>`
+    }</p>
+    ${shown?.patches.length === 0 && html`<p>No piece of them makes this filter active at all.</p>`}
+    <ol class="patches">${shown ? shown.patches.map((found, rank) => html`<${Patch} key=${rank} ...${found} arrays=${shown.arrays} rank=${rank} />`) : Array.from({ length: USUALLY }, (_, rank) => html`<${Wait} key=${rank} />`)}</ol>
   </section>`;
+}
+
+function Patch({ value, image, y, x, arrays, rank }) {
+  return html`<li title="image ${image}, row ${y}, column ${x} of the map">
+    <${Picture} picture=${arrays[`patch${rank}`]} label="piece of image ${image}" />
+    <${Picture} picture=${arrays[`back${rank}`]} label="what came back from it" />
+    <span class="number">${format(value)}</span>
+  </li>`;
+}
+
+/** The place of a patch that is being looked for. */
+function Wait() {
+  return html`<li aria-hidden="true"><${Place} /><${Place} /><span class="number">${"\u00a0"}</span></li>`;
+}
+
+/** The place of a picture on its way, as wide and high as it will be. */
+function Place({ of: { shape: [height, width] } = { shape: [1, 1] } }) {
+  return html`<div class="picture-wait" style=${{ aspectRatio: `${width} / ${height}` }}></div>`;
 }
 
 /** The kernels as pictures, on one scale. */
 function Kernels() {
-  const shown = chain.value;
-  if (!shown || !isOpen({ layer: shown.layer.name, filter: shown.filter })) return null;
-  const { kernels } = shown.document.arrays;
-  const count = Math.min(kernels.shape[0], MOST_KERNELS);
-  const size = kernels.shape.slice(1);
-  const scale = signedScale(shown.document.limits.kernels, []);
-  const hidden = shown.layer.channels_per_filter - count;
+  const shown = isOpen({ layer: chain.value?.layer.name, filter: chain.value?.filter }) ? chain.value : null;
+  const { channels_per_filter: channels, channels_per_page: page } = layer.value;
+  const count = Math.min(channels, page, MOST_KERNELS);
+  const hidden = channels - count;
   return html`<section class="seeing-part" aria-labelledby="kernels">
     <h3 id="kernels">Its kernels</h3>
     <p class="muted">One for each channel it reads, on one scale: blue below 0, orange above.${hidden > 0 ? ` ${hidden} more are not shown.` : ""}</p>
     <div class="kernels">
-      ${Array.from({ length: count }, (_, index) => html`<${MapView} key=${index}
-        values=${mapOf(kernels, index)} size=${size} scale=${scale} label="kernel of channel ${shown.inputs.channels[index]}"
-        marks=${() => []} onPoint=${() => {}} onPin=${() => {}} />`)}
+      ${Array.from({ length: count }, (_, index) => (shown ? html`<${Kernel} key=${index} shown=${shown} index=${index} />` : html`<div key=${index} class="map"></div>`))}
     </div>
   </section>`;
+}
+
+function Kernel({ shown: { inputs, document }, index }) {
+  const { kernels } = document.arrays;
+  if (index >= kernels.shape[0]) return null;
+  return html`<${MapView}
+    values=${mapOf(kernels, index)} size=${kernels.shape.slice(1)} scale=${signedScale(document.limits.kernels, [])}
+    label="kernel of channel ${inputs.channels[index]}" marks=${() => []} onPoint=${() => {}} onPin=${() => {}} />`;
 }
