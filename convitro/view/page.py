@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,10 @@ MEDIA_TYPES = {
     ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+
+SHEET = re.compile(rb'<link rel="stylesheet" href="view/(styles/.+?)" />\n\s*')
+ALL_SHEETS = "styles/all.css"
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,21 @@ def page_files() -> dict[str, PageFile]:
         if file.suffix in MEDIA_TYPES
     }
     page = found["index.html"]
-    return {**found, "index.html": PageFile(with_preloads(page.content, list(found)), page.media_type)}
+    sheets = [name.decode() for name in SHEET.findall(page.content)]  # in the order of the page
+    content = with_one_sheet(with_preloads(page.content, list(found)))
+    styles = b"\n".join(found[name].content for name in sheets)
+    return {
+        **found,
+        ALL_SHEETS: PageFile(styles, MEDIA_TYPES[".css"]),
+        "index.html": PageFile(content, page.media_type),
+    }
+
+
+def with_one_sheet(page: bytes) -> bytes:
+    """`page` with all its style sheets as one: each would be a request that the first paint waits for."""
+    link = f'<link rel="stylesheet" href="view/{ALL_SHEETS}" />\n    '.encode()
+    start = b'<script type="importmap"'
+    return SHEET.sub(b"", page).replace(start, link + start)
 
 
 def with_preloads(page: bytes, names: list[str]) -> bytes:

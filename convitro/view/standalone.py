@@ -10,11 +10,12 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from convitro.view.page import PageFile, page_files
+from convitro.view.page import ALL_SHEETS, PageFile, page_files
 
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:"
 )
+TABLES_SHEET = "styles/report.css"  # of what follows the page
 SPECIFIER = re.compile(rb"""(\bfrom\s*|\bimport\s*)(["'])(\.{1,2}/[^"']+)\2""")
 BARE = re.compile(rb'<script type="importmap">(.*?)</script>', re.DOTALL)
 
@@ -31,7 +32,7 @@ def standalone_page(documents: Mapping[str, str], tables: str, title: str, openi
         opening: what it shows first, as the part of an address after "#".
     """
     files = page_files()
-    styles = "\n".join(file.content.decode() for name, file in files.items() if name.endswith(".css"))
+    styles = "\n".join(files[name].content.decode() for name in (ALL_SHEETS, TABLES_SHEET))
     data = "\n".join(
         f'<script type="text/plain" data-document="{html.escape(key)}">{content}</script>'
         for key, content in documents.items()
