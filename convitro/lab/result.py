@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from convitro.anatomy.indexing import evenly
 from convitro.anatomy.tables import Table
 from convitro.lab.recipe import Recipe
 from convitro.plots import Curves
@@ -136,7 +137,7 @@ class Training:
         """Up to 16 epochs, the first and the last among them."""
         recipe = self.recipe
         aggregation = recipe.to_dict()["aggregation"] or "its own"
-        shown = _spread(len(self.epochs), ROWS)
+        shown = evenly(len(self.epochs), ROWS)
         notes = [self._ending()]
         if len(shown) < len(self.epochs):
             notes.append(f"{len(shown)} of {len(self.epochs)} epochs are shown.")
@@ -197,13 +198,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """Up to `most` places among `count`, evenly, the first and the last among them."""
-    if count <= most:
-        return list(range(count))
-    return sorted({round(index * (count - 1) / (most - 1)) for index in range(most)})
 
 
 def _row(epoch: Epoch) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
+from convitro.anatomy.indexing import evenly
 from convitro.cli import app
 from convitro.datasets import open_dataset
-from convitro.report.study import spread_over, study
+from convitro.report.study import study
 from convitro.sources import Network
 
 NETWORK = """
@@ -71,10 +72,9 @@ def test_a_network_without_convolutions_has_a_report_too() -> None:
 
 
 def test_layers_are_spread_with_both_ends() -> None:
-    names = [str(index) for index in range(53)]
-    chosen = spread_over(names, 6)
-    assert (chosen[0], chosen[-1], len(chosen)) == ("0", "52", 6)
-    assert spread_over(names[:3], 6) == ["0", "1", "2"]
+    chosen = evenly(53, 6)
+    assert (chosen[0], chosen[-1], len(set(chosen))) == (0, 52, 6)
+    assert evenly(3, 6) == [0, 1, 2]
 
 
 def test_the_command(folder: Path) -> None:
