@@ -35,6 +35,15 @@ def same_seed() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new working directory, at a terminal of 80 columns; modules in it can be imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real data and networks: $CONVITRO_SHARED, or `shared` beside the repository."""
