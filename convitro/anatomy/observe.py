@@ -54,6 +54,7 @@ class Observer(TorchFunctionMode):
         return next((module for module in reversed(self.running) if module in self.names), self.model)
 
     def before_module(self, module: nn.Module, args: Any) -> None:
+        """PyTorch's global hook: calls `entered` for the modules that the model knows by name."""
         if threading.get_ident() == self._thread:
             self.running.append(module)
             if module in self.names:
@@ -61,6 +62,7 @@ class Observer(TorchFunctionMode):
                     self.entered(module, args)
 
     def after_module(self, module: nn.Module, args: Any, output: Any) -> None:
+        """PyTorch's global hook: calls `left` for the modules that the model knows by name."""
         if threading.get_ident() == self._thread:
             self.running.pop()
             if module in self.names:
