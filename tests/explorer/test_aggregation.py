@@ -17,6 +17,7 @@ from convitro.view.aggregation import relative_change
 from tests.explorer.conftest import Client
 from tests.explorer.networks import digits, odd, small
 from tests.explorer.test_documents import anatomy_of, assert_same, fetch
+from tests.own_aggregation import Energy
 
 PLAIN = [name for name in aggregations() if name != "none"]
 
@@ -127,27 +128,6 @@ def test_where_the_network_cannot_go_on(open_client: Callable[[Network], Client]
     response = open_client(odd()).get("/api/outcome?layer=0&aggregation=sum")
     assert response.status_code == 400
     assert "makes another number of maps" in response.json()["problem"]
-
-
-class Energy(convitro.Aggregation):
-    """The mean of the squares."""
-
-    name = "energy"
-
-    def init(self, n: int) -> tuple[float, ...]:
-        return (0.0,)
-
-    def step(self, state: Any, p: Any) -> Any:
-        return (state[0] + p * p,)
-
-    def merge(self, s: Any, t: Any) -> Any:
-        return (s[0] + t[0],)
-
-    def finish(self, state: Any, n: Any) -> Any:
-        return state[0] / n
-
-    def slope(self, p: Any, saved: Any, n: Any) -> Any:
-        return 2 * p / n
 
 
 @pytest.fixture

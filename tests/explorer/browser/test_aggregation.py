@@ -13,7 +13,8 @@ from convitro.sources import Network
 from tests.explorer.browser.conftest import Explorer
 from tests.explorer.browser.reading import point_at, reads
 from tests.explorer.browser.test_numbers_shown import NETWORKS, anatomy_of
-from tests.explorer.test_aggregation import Energy, input_of
+from tests.explorer.test_aggregation import input_of
+from tests.own_aggregation import Energy
 
 OpenPage = Callable[..., Page]
 OUTCOME = "[data-state=same], [data-state=changed], [data-state=other]"
