@@ -13,14 +13,14 @@ from convitro.aggregation import Aggregation
 from convitro.anatomy.cancellation import Cancellation, measure_cancellation
 from convitro.anatomy.convolution import Convolution
 from convitro.anatomy.pictured import check_choice, maps_picture, parts_picture
-from convitro.anatomy.tables import Table, json_numbers, number
+from convitro.anatomy.tables import Table, Tabled, json_numbers, number
 from convitro.plots import Sheet, map_grid
 
 SHOWN_CHANNELS = 12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FilterAnatomy:
+class FilterAnatomy(Tabled):
     """The way of one filter from its input channels to one feature map.
 
     Under an aggregation that keeps the maps apart ("none") there is one map per channel all the way:
@@ -149,14 +149,6 @@ class FilterAnatomy:
         return Table(
             title, ("part", "kernel min", "max", "map min", "max"), tuple(rows), numeric=(1, 2, 3, 4)
         )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
 
     @property
     def _outputs(self) -> slice:

@@ -15,7 +15,7 @@ from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.indexing import checked_index
 from convitro.anatomy.pictured import check_choice, maps_picture
 from convitro.anatomy.pixel import PixelTrace, trace_pixel
-from convitro.anatomy.tables import Table, by
+from convitro.anatomy.tables import Table, Tabled, by
 from convitro.plots import Sheet, colour_filters, kernel_matrix
 
 PICTURES = ("activated", "output", "pooled", "input", "kernels", "colours")
@@ -23,7 +23,7 @@ TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LayerAnatomy(Convolution):
+class LayerAnatomy(Tabled, Convolution):
     """A convolution layer with what it was given, and on demand every map between that and what it passed on.
 
     The maps equal the model's own within rounding. They are computed from copies, so they stay true whatever
@@ -199,11 +199,3 @@ class LayerAnatomy(Convolution):
         filters = "1 filter" if self.filters == 1 else f"{self.filters:,} filters"
         title = f"{self.name}: {filters}, {self.parameters:,} parameters, {self.macs:,} MACs"
         return Table(title, ("step", "shape", "how"), tuple(steps))
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from convitro.anatomy.indexing import evenly
-from convitro.anatomy.tables import Table
+from convitro.anatomy.tables import Table, Tabled
 from convitro.lab.recipe import Recipe
 from convitro.plots import Curves
 
@@ -57,7 +57,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Tabled):
     """A training that came to its end.
 
     Attributes:
@@ -161,12 +161,6 @@ class Training:
         seconds = sum(epoch.seconds for epoch in self.epochs)
         kept = f"; the weights are those of epoch {self.kept}" if self.kept != last else ""
         return f"{self.ended.capitalize()} after epoch {last}, {duration(seconds)} of training{kept}."
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
 
 
 def epoch_dict(epoch: Epoch) -> dict[str, Any]:
