@@ -44,6 +44,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Aggregations that the test registers are forgotten after it."""
+    from convitro.aggregation import registry  # not above: jaxtyping has to come before it in one test run
+
+    for table in ("_named", "_by_spec"):
+        monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real data and networks: $CONVITRO_SHARED, or `shared` beside the repository."""

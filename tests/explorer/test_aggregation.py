@@ -9,21 +9,15 @@ from torch import Tensor, nn
 
 import convitro
 from convitro import aggregations
-from convitro.aggregation import registry
 from convitro.anatomy import Anatomy, rerun
-from convitro.pictures import load_picture, to_input
 from convitro.sources import Network
 from convitro.view.aggregation import relative_change
 from tests.explorer.conftest import Client
-from tests.explorer.networks import digits, odd, small
-from tests.explorer.test_documents import anatomy_of, assert_same, fetch
+from tests.explorer.networks import anatomy_of, digits, input_of, odd, small
+from tests.explorer.test_documents import assert_same, fetch
 from tests.own_aggregation import Energy
 
 PLAIN = [name for name in aggregations() if name != "none"]
-
-
-def input_of(network: Network) -> Tensor:
-    return network.normalize(to_input(load_picture("cat"), network.input_size))
 
 
 @pytest.mark.parametrize("make", [small, digits, odd])
@@ -131,10 +125,8 @@ def test_where_the_network_cannot_go_on(open_client: Callable[[Network], Client]
 
 
 @pytest.fixture
-def energy(monkeypatch: pytest.MonkeyPatch) -> str:
+def energy(own_registry: None) -> str:
     """The name of an aggregation that is registered for one test."""
-    for table in ("_named", "_by_spec"):
-        monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
     return convitro.register_aggregation(Energy()).name
 
 
