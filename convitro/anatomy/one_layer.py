@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from convitro.anatomy.observe import device_of
 from convitro.anatomy.stages import Chain
 from convitro.anatomy.trace import Tracer
 
@@ -32,8 +33,7 @@ class OneLayer(Tracer):
         self.layer = layer
         self.chain: Chain | None = None
         self.output: Tensor | None = None
-        first = next((tensor for tensor in model.parameters()), None)
-        self.device = torch.device("cpu") if first is None else first.device
+        self.device = device_of(model)
 
     def maps_of(self, *args: Any, **kwargs: Any) -> Tensor | None:
         """The activated maps (N, C_out, H_out, W_out) for these arguments; None if no such layer ran."""
