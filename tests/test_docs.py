@@ -24,7 +24,7 @@ PUBLIC = (
     "convitro.plots",
     "convitro.presets",
 )
-FOR_OURSELVES = {"convitro.errors.closest", "convitro.errors.missing_call"}
+FOR_OURSELVES = {f"convitro.errors.{name}" for name in ("closest", "first_line", "missing_call")}
 KERAS_READS_TENSORS = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 NEARLY = 2.0  # grey levels of 255, on average: the last digits differ between processors
 
