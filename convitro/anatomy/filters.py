@@ -12,8 +12,9 @@ from torch import Tensor
 from convitro.aggregation import Aggregation
 from convitro.anatomy.cancellation import Cancellation, measure_cancellation
 from convitro.anatomy.convolution import Convolution
-from convitro.anatomy.pictured import check_choice, maps_picture, parts_picture
+from convitro.anatomy.pictured import maps_picture, parts_picture
 from convitro.anatomy.tables import Table, Tabled, json_numbers, number
+from convitro.geometry import check_choice
 from convitro.plots import Sheet, map_grid
 
 SHOWN_CHANNELS = 12
@@ -124,7 +125,7 @@ class FilterAnatomy(Tabled):
         """
         name = f"{self.layer.name}, filter {self.index}"
         channels = [f"channel {index}" for index in self.channels]
-        check_choice(what, ("parts", "partial maps", "kernels"), name)
+        check_choice(what, ("parts", "partial maps", "kernels"), f"{name}: there is no such picture.")
         if what == "kernels":
             return map_grid(self.kernels, f"{name}: kernels", channels, scale=scale)
         if what == "partial maps":

@@ -13,9 +13,10 @@ from convitro.aggregation import Aggregation, resolve
 from convitro.anatomy.convolution import Convolution, describe
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.pictured import check_choice, maps_picture
+from convitro.anatomy.pictured import maps_picture
 from convitro.anatomy.pixel import PixelTrace, trace_pixel
 from convitro.anatomy.tables import Table, Tabled, by
+from convitro.geometry import check_choice
 from convitro.plots import Sheet, colour_filters, kernel_matrix
 
 PICTURES = ("activated", "output", "pooled", "input", "kernels", "colours")
@@ -172,7 +173,7 @@ class LayerAnatomy(Tabled, Convolution):
             >>> print(layer.plot("input"))
             conv2d: input: 3 maps of 8x8 pixels, from 0 to 0.
         """
-        check_choice(what, PICTURES, self.name)
+        check_choice(what, PICTURES, f"{self.name}: there is no such picture.")
         if what == "kernels":
             return kernel_matrix(self.weight, f"{self.name}: kernels", scale=scale)
         if what == "colours":

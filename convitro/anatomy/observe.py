@@ -185,3 +185,8 @@ def as_tensor(item: Any, like: torch.dtype) -> Any:
 def device_of(model: nn.Module) -> torch.device:
     """Where a model computes: where its first parameter lies."""
     return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+
+
+def version_of(tensor: Tensor) -> int:
+    """How often the tensor was changed in place; inference tensors do not count."""
+    return 0 if tensor.is_inference() else tensor._version
