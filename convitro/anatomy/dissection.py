@@ -19,6 +19,7 @@ from convitro.anatomy.tables import Table, Tabled, by
 from convitro.anatomy.trace import Function, Tracer, first_argument
 from convitro.errors import UnknownLayerError, UnsupportedError, closest
 from convitro.plots import Sheet
+from convitro.plots.words import counted
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,7 +89,7 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
             )
             for layer in self.values()
         ]
-        count = f"{len(rows)} convolution layer{'s' * (len(rows) > 1)} in execution order"
+        count = f"{counted(len(rows), 'convolution layer')} in execution order"
         title = f"{self.model}: {count}" + ("" if mixed else f", aggregation: {specs[0]}")
         return Table(title, columns, tuple(rows), whole=(1, len(columns) - 2))
 

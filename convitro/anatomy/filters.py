@@ -16,6 +16,7 @@ from convitro.anatomy.pictured import maps_picture, parts_picture
 from convitro.anatomy.tables import Table, Tabled, json_numbers, number
 from convitro.geometry import check_choice
 from convitro.plots import Sheet, map_grid
+from convitro.plots.words import counted
 
 SHOWN_CHANNELS = 12
 
@@ -145,7 +146,7 @@ class FilterAnatomy(Tabled):
             hidden = len(rows) - SHOWN_CHANNELS
             rows[SHOWN_CHANNELS - 1 : -1] = [(f"… {hidden} more …", "", "", "", "")]
         rows += [(name, "", "", *extremes(maps)) for name, maps in self._parts()]
-        count = "1 channel" if len(self.channels) == 1 else f"{len(self.channels)} channels"
+        count = counted(len(self.channels), "channel")
         title = f"{self.layer.name}, filter {self.index}: {self.aggregation.spec} of {count}"
         return Table(
             title, ("part", "kernel min", "max", "map min", "max"), tuple(rows), numeric=(1, 2, 3, 4)

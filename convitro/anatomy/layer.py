@@ -18,6 +18,7 @@ from convitro.anatomy.pixel import PixelTrace, trace_pixel
 from convitro.anatomy.tables import Table, Tabled, by
 from convitro.geometry import check_choice
 from convitro.plots import Sheet, colour_filters, kernel_matrix
+from convitro.plots.words import counted
 
 PICTURES = ("activated", "output", "pooled", "input", "kernels", "colours")
 TINY = torch.finfo(torch.float32).tiny
@@ -197,6 +198,6 @@ class LayerAnatomy(Tabled, Convolution):
             steps.append(("aggregation", by(self.output_shape), self.aggregation.spec))
         steps.append(("bias", str(self.filters) if self.bias is not None else "none", ""))
         steps += [(stage.kind, "", str(stage)) for stage in self.chain.stages]
-        filters = "1 filter" if self.filters == 1 else f"{self.filters:,} filters"
+        filters = counted(self.filters, "filter")
         title = f"{self.name}: {filters}, {self.parameters:,} parameters, {self.macs:,} MACs"
         return Table(title, ("step", "shape", "how"), tuple(steps))

@@ -19,6 +19,7 @@ from convitro.anatomy.receptive.network import receptive_field
 from convitro.anatomy.tables import Table, Tabled, by, json_numbers, number
 from convitro.errors import ArgumentError
 from convitro.plots import Sheet, patch_sheet
+from convitro.plots.words import counted
 from convitro.progress import track
 
 SHOWN_FILTERS, LISTED_FILTERS, FILTERS_IN_A_PAGE = 12, 32, 4
@@ -155,7 +156,7 @@ class TopPatches(Tabled):
         rest = len(self.filters) - len(rows)
         count = self.values.shape[1]
         columns = ("filter", "strongest", "weakest kept", "strongest in image", "at y, x")
-        filters = "1 filter" if len(self.filters) == 1 else f"{len(self.filters)} filters"
+        filters = counted(len(self.filters), "filter")
         title = f"{self.layer}: the {count} strongest patches of {filters}, {self.seen:,} images"
         notes = (f"… {rest} more filters",) if rest else ()
         return Table(title, columns, tuple(rows), notes, numeric=(1, 2, 3, 4))
