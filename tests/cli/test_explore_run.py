@@ -42,7 +42,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_the_network_comes_from_the_folder(folders: Path, served: dict[str, Any]) -> None:
     assert explore("--run", str(folders / "own"))[0] == 0
-    network, run = served["network"], served["run"]
+    (network,), run = served["network"], served["run"]
     assert isinstance(run, Run)
     assert (network.name, network.input_size, network.classes) == (
         "default network on own data",
@@ -59,7 +59,8 @@ def test_a_module_is_named_beside_the_folder(folders: Path, served: dict[str, An
     assert code == 2
     assert "plan of Plain is not in" in " ".join(err.split())
     assert explore(PLAIN, "--run", str(folders / "given"))[0] == 0
-    assert served["network"].name == "Plain on own data"
+    (network,) = served["network"]
+    assert network.name == "Plain on own data"
     assert served["run"].model(0).again.weight.shape == (4, 4, 3, 3)
 
 

@@ -26,7 +26,8 @@ def reads(text: str, value: float) -> bool:
 
 
 def point_at(page: Page, map: Locator, y: int, x: int, size: tuple[int, int]) -> None:
-    """Move the pointer over one pixel of a map."""
+    """Move the pointer over one pixel of a map, brought onto the screen."""
+    map.scroll_into_view_if_needed()
     box = map.bounding_box()
     assert box is not None
     page.mouse.move(

@@ -189,7 +189,7 @@ def test_opposing_channels_in_the_filter_view(open_page: OpenPage, small_anatomy
     found = small_anatomy["3"].filter(1).cancellation
     pairs, y, x = max((found.pairs(y, x), y, x) for y in range(6) for x in range(6))
     assert pairs
-    page = open_page("small", layer="3", filter=1, pixel=f"{y},{x}")
+    page = open_page("small", height=1200, layer="3", filter=1, pixel=f"{y},{x}")
     check_pairs(page.locator(".opposing"), pairs)
     marks = page.locator(".pair-mark")
     expect(marks).to_have_count(2 * len(pairs))

@@ -42,6 +42,16 @@ def test_the_picture_of_a_view_is_what_the_page_shows(open_page: OpenPage, schem
     small_one = np.asarray(saved.resize(shown.size, Image.Resampling.BOX), np.float32)
     difference = np.abs(small_one - np.asarray(shown, np.float32))
     assert float(difference.mean()) < 4  # of 255: letters at twice the size have other edges
+    corner = page.locator("main").bounding_box()
+    maps = page.locator(".map-shape > img, .filter-tile img, .input-picture canvas")
+    assert corner is not None
+    assert maps.count() > 10
+    for each in maps.all():
+        box = each.bounding_box()
+        assert box is not None
+        top, left = round(box["y"] - corner["y"]), round(box["x"] - corner["x"])
+        part = difference[top + 2 : top + int(box["height"]) - 2, left + 2 : left + int(box["width"]) - 2]
+        assert float(part.mean()) < 16, each.evaluate("shown => shown.parentElement.outerHTML.slice(0, 200)")
     assert float(np.asarray(shown, np.float32).std()) > 8  # and the page is not empty
 
 
@@ -152,4 +162,5 @@ def test_a_report_offers_what_it_can(new_page: OpenPage, tmp_path: Path) -> None
     page.keyboard.press("e")
     expect(page.locator(".save-choice")).to_have_count(3)
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     assert save(page, "png")[1][:4] == b"\x89PNG"

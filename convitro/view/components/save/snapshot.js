@@ -6,6 +6,7 @@ const SCALE = 2;
 const MOST_PIXELS = 48e6; // of a PNG; a longer view is drawn smaller, down to as it is on the screen, and below that
 const LONGEST = 16_000; // pixels of a side, what every browser can draw
 const KEPT = {
+  img: ["src", "alt"], // maps are images whose pixels lie in their addresses
   input: ["type", "value", "checked", "disabled", "min", "max", "step", "placeholder"],
   td: ["colspan", "rowspan"],
   th: ["colspan", "rowspan"],
