@@ -44,7 +44,7 @@ export const current = computed(() => {
 });
 
 /** Whether more epochs may come. */
-const goesOn = computed(() => ["running", "silent"].includes(training.value?.state));
+export const goesOn = computed(() => ["running", "silent"].includes(training.value?.state));
 
 /** The numbers of the finished epochs, and those of the epoch that is read out. */
 export const history = computed(() => training.value?.history ?? []);
