@@ -1,6 +1,6 @@
 /** Documents kept for a while: the least recently used go first when they take too much memory. */
 
-const MAX_BYTES = 96 * 2 ** 20;
+const MAX_BYTES = 32 * 2 ** 20; // some ten filters of the largest layers; the server answers again in a moment
 
 /** A cache of documents by key. */
 export class DocumentCache {

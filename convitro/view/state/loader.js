@@ -41,9 +41,11 @@ export class Loader extends Requests {
       return opened ? this.loadNeighbours(opened) : undefined;
     });
     effect(() => {
-      const [layer, filter] = [store.layer.value, store.filterIndex.value];
-      const paged = layer && layer.channels_per_filter > layer.channels_per_page;
-      if (paged && store.live.value && filter !== null) void this.loadOpposition(layer, filter);
+      const shown = store.live.value && store.chain.value; // what all channels do to each other comes after the page's own
+      const paged = shown && shown.layer.channels_per_filter > shown.layer.channels_per_page;
+      this.withdraw("opposition");
+      store.opposition.value = null;
+      return paged ? whenIdle(() => void this.loadOpposition(shown.layer, shown.filter)) : undefined;
     });
   }
 
@@ -214,7 +216,6 @@ export class Loader extends Requests {
   /** Load which channels of a filter oppose each other at every pixel: more than a page shows. */
   loadOpposition(layer, filter) {
     const picture = untracked(() => store.network.value.picture.id);
-    store.opposition.value = null;
     return this.newest("opposition", async (signal) => {
       const document = await this.cancellation(picture, layer, filter, signal);
       if (!signal.aborted) store.opposition.value = document;

@@ -19,7 +19,7 @@ from convitro.sources import Network
 from tests.explorer.networks import NETWORKS, anatomy_of
 
 TOKEN = "a-token-for-tests"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
