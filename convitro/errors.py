@@ -87,6 +87,16 @@ def missing_call(value: object) -> str:
     return "an instance, not its class: add ()" if isinstance(value, type) else ""
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says, in one line; its class where it says nothing.
+
+    Example:
+        >>> first_line(ValueError("no such axis\\nsee the manual")), first_line(KeyError())
+        ('no such axis', 'KeyError')
+    """
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def closest(word: str, choices: Iterable[str]) -> str:
     """A hint that names the choices most like `word`, for the `hint` of an error.
 

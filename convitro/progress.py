@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 T = TypeVar("T")
 
@@ -33,20 +36,29 @@ def track(
     if not sys.stderr.isatty():
         yield from items
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
     if total is None and size is None and isinstance(items, Sized):
         total = len(items)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(doing, total=total)
+    with line(MofNCompleteColumn(), TimeRemainingColumn()) as shown:
+        task = shown.add_task(doing, total=total)
         for item in items:
             yield item
-            bar.advance(task, 1 if size is None else size(item))
+            shown.advance(task, 1 if size is None else size(item))
+
+
+def line(*columns: ProgressColumn, bar_width: int | None = 40) -> Progress:
+    """The line itself, for a task of rich: its description, a bar, and `columns`; wiped away at the end.
+
+    It is drawn wherever stderr leads: whoever starts it has asked whether that is a terminal.
+
+    Args:
+        columns: what stands behind the bar.
+        bar_width: in characters; None takes what the others leave.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    description = TextColumn("{task.description}", markup=False)
+    return Progress(description, BarColumn(bar_width), *columns, console=console, transient=True)

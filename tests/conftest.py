@@ -35,6 +35,24 @@ def same_seed() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new working directory, at a terminal of 80 columns; modules in it can be imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Aggregations that the test registers are forgotten after it."""
+    from convitro.aggregation import registry  # not above: jaxtyping has to come before it in one test run
+
+    for table in ("_named", "_by_spec"):
+        monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real data and networks: $CONVITRO_SHARED, or `shared` beside the repository."""

@@ -14,11 +14,10 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from convitro.cli import app
 from convitro.models import CLASSES
 from convitro.sources import Network
+from tests.command_line import invoke
 
 OWN_NETWORK = """
 from torch import nn
@@ -28,24 +27,16 @@ def small_net():
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(workplace: Path) -> Iterator[Path]:
     """A working directory with a network, its weights, names of its classes, and a broken file."""
-    (tmp_path / "networks_of_cli_test.py").write_text(OWN_NETWORK)
-    (tmp_path / "classes.txt").write_text("cat\ndog\nfrog\n")
-    (tmp_path / "broken.pt").write_bytes(b"broken")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    (workplace / "networks_of_cli_test.py").write_text(OWN_NETWORK)
+    (workplace / "classes.txt").write_text("cat\ndog\nfrog\n")
+    (workplace / "broken.pt").write_bytes(b"broken")
     from convitro.sources import load
 
-    torch.save(load("networks_of_cli_test:small_net").state_dict(), tmp_path / "weights.pt")
-    yield tmp_path
+    torch.save(load("networks_of_cli_test:small_net").state_dict(), workplace / "weights.pt")
+    yield workplace
     sys.modules.pop("networks_of_cli_test", None)
-
-
-def invoke(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, arguments)
-    return result.exit_code, result.stdout, result.stderr
 
 
 def test_summary_of_the_embedded_network() -> None:
@@ -112,8 +103,8 @@ def test_wrong_input_ends_with_code_2_and_one_message(folder: Path, name: str) -
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["explore", "--help"], ["summary", "-h"]])
-def test_help_fits_80_columns(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+@pytest.mark.usefixtures("workplace")
+def test_help_fits_80_columns(arguments: list[str]) -> None:
     code, out, _ = invoke(*arguments)
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from typer.testing import CliRunner
 
-from convitro.cli import app
 from convitro.models import CLASSES, small_vgg
+from tests.command_line import invoke
 
 OWN_NETWORKS = """
 import torch
@@ -30,28 +30,21 @@ def four():
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(workplace: Path) -> Iterator[Path]:
     """A working directory with networks of one's own, and pictures."""
-    (tmp_path / "networks_of_diagnose_test.py").write_text(OWN_NETWORKS)
+    (workplace / "networks_of_diagnose_test.py").write_text(OWN_NETWORKS)
     images = np.random.default_rng(0).integers(0, 256, (70, 8, 8), dtype=np.uint8)
-    np.savez(tmp_path / "grey.npz", x_train=images, y_train=np.arange(70) % 3, x_test=images[:9])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
+    np.savez(workplace / "grey.npz", x_train=images, y_train=np.arange(70) % 3, x_test=images[:9])
+    yield workplace
     sys.modules.pop("networks_of_diagnose_test", None)
 
 
-def invoke(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["diagnose", *arguments])
-    return result.exit_code, result.stdout, result.stderr
-
-
+diagnose = partial(invoke, "diagnose")
 GREY = ("networks_of_diagnose_test:grey", "--input", "1x8x8", "--data", "grey.npz")
 
 
 def test_the_embedded_network_has_no_findings() -> None:
-    code, out, err = invoke("--images", "60", "--fail-on", "any>0")
+    code, out, err = diagnose("--images", "60", "--fail-on", "any>0")
     assert (code, err) == (0, "")
     assert out.startswith("small_vgg: no findings in 6 layers over 60 images\n")
     assert "data: details of photographs: 60 images" in out
@@ -59,7 +52,7 @@ def test_the_embedded_network_has_no_findings() -> None:
 
 
 def test_a_condition_that_holds_ends_with_1(folder: Path) -> None:
-    code, out, err = invoke(*GREY, "--fail-on", "dead>0", "--fail-on", "noisy > 0")
+    code, out, err = diagnose(*GREY, "--fail-on", "dead>0", "--fail-on", "noisy > 0")
     assert code == 1
     assert "0: filter 2 is dead" in out
     assert err == "dead>0 holds: 1 found\n"
@@ -81,24 +74,24 @@ def test_a_condition_that_holds_ends_with_1(folder: Path) -> None:
     ],
 )
 def test_conditions(folder: Path, condition: str, code: int) -> None:
-    assert invoke(*GREY, "--fail-on", condition)[0] == code
+    assert diagnose(*GREY, "--fail-on", condition)[0] == code
 
 
 @pytest.mark.parametrize("condition", ["dead", "dead>", "dead>x", "dead=>1", ">1", "dead>-1", "dead>0.5"])
 def test_what_is_no_condition_is_refused_before_anything_runs(condition: str) -> None:
-    code, out, err = invoke("no_such_network.pt", "--fail-on", condition)
+    code, out, err = diagnose("no_such_network.pt", "--fail-on", condition)
     assert (code, out) == (2, "")
     assert "is no condition" in err
 
 
 def test_an_unknown_kind_is_named_with_the_closest() -> None:
-    code, _, err = invoke("--fail-on", "deed>0")
+    code, _, err = diagnose("--fail-on", "deed>0")
     assert code == 2
     assert 'did you mean "dead"' in err
 
 
 def test_json(folder: Path) -> None:
-    code, out, _ = invoke(*GREY, "--json", "--fail-on", "dead>0", "--fail-on", "noisy>0")
+    code, out, _ = diagnose(*GREY, "--json", "--fail-on", "dead>0", "--fail-on", "noisy>0")
     read = json.loads(out)
     assert code == 1
     assert [(found["kind"], found["filter"]) for found in read["findings"] if found["layer"] == "0"] == [
@@ -118,7 +111,7 @@ def test_held_out_images_are_the_test_part(folder: Path) -> None:
         from convitro.sources import load
 
         answer = int(load(GREY[0])(torch.zeros(1, 1, 8, 8)).argmax())
-    code, out, _ = invoke(*GREY[:4], "parts.npz", "--held-out", "parts.npz", "--images", "500")
+    code, out, _ = diagnose(*GREY[:4], "parts.npz", "--held-out", "parts.npz", "--images", "500")
     assert code == 0
     right = {0: "accuracy: 100.0%, 0.0% on held-out", 1: "accuracy: 0.0%, 100.0% on held-out"}
     assert right.get(answer, "accuracy: 0.0%, 0.0% on held-out") in out
@@ -135,14 +128,14 @@ def test_the_classes_of_a_folder_are_counted_as_the_network_counts_them(tmp_path
     for number in range(3):
         load_picture("cat").rotate(5 * number).save(tmp_path / "cat" / f"{number}.png")
     Image.new("RGB", (8, 8)).save(tmp_path / "bird" / "black.png")
-    code, out, err = invoke("--data", str(tmp_path))
+    code, out, err = diagnose("--data", str(tmp_path))
     assert (code, err) == (0, "")
     scores = small_vgg()(torch.stack([_pixels(path) for path in sorted(tmp_path.glob("*/*.png"))]))
     right = [CLASSES[index] for index in scores.argmax(1).tolist()]
     hits = sum(one == other for one, other in zip(right, ["bird", "cat", "cat", "cat"], strict=True))
     assert f"accuracy: {hits / 4:.1%}" in out
     (tmp_path / "cat").rename(tmp_path / "kitten")
-    code, _, err = invoke("--data", str(tmp_path))
+    code, _, err = diagnose("--data", str(tmp_path))
     assert code == 2
     assert "are not those of the network" in err
 
@@ -154,8 +147,8 @@ def _pixels(path: Path) -> torch.Tensor:
 
 
 def test_normalisation_reaches_the_network(folder: Path) -> None:
-    shifted = json.loads(invoke(*GREY, "--json", "--mean", "0.5", "--std", "0.25")[1])
-    plain = json.loads(invoke(*GREY, "--json")[1])
+    shifted = json.loads(diagnose(*GREY, "--json", "--mean", "0.5", "--std", "0.25")[1])
+    plain = json.loads(diagnose(*GREY, "--json")[1])
     assert shifted["layers"][0]["deviation"] > 2 * plain["layers"][0]["deviation"]
 
 
@@ -165,7 +158,7 @@ def test_what_cannot_be_looked_at_is_refused(folder: Path) -> None:
         ((*GREY[:3], "--data", "nothing"), 'there is no "nothing"'),
         ((*GREY, "--held-out", "nothing"), 'there is no "nothing"'),
     ):
-        code, out, err = invoke(*arguments)
+        code, out, err = diagnose(*arguments)
         assert (code, out) == (2, "")
         assert words in err
 
@@ -175,6 +168,6 @@ def test_weights_in_a_file(folder: Path) -> None:
     torch.nn.init.constant_(model.get_parameter("conv3_1.bias")[1], -1000)
     save_file(model.state_dict(), folder / "ill.safetensors")
     model_arguments = ("ill.safetensors", "--arch", "convitro.models:small_vgg", "--input", "3x32x32")
-    code, out, _ = invoke(*model_arguments, "--fail-on", "dead>0")
+    code, out, _ = diagnose(*model_arguments, "--fail-on", "dead>0")
     assert code == 1
     assert out.startswith("ill: ")

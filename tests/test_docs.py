@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convitro.aggregation import registry
 from tools.pages import IMAGES, PAGES, ROOT, run, title
 
 LINK = re.compile(r"\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"")
@@ -25,18 +24,17 @@ PUBLIC = (
     "convitro.plots",
     "convitro.presets",
 )
-FOR_OURSELVES = {"convitro.errors.closest", "convitro.errors.missing_call"}
+FOR_OURSELVES = {f"convitro.errors.{name}" for name in ("closest", "first_line", "missing_call")}
 KERAS_READS_TENSORS = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 NEARLY = 2.0  # grey levels of 255, on average: the last digits differ between processors
 
 
+@pytest.mark.usefixtures("own_registry")
 @pytest.mark.filterwarnings(KERAS_READS_TENSORS)
 @pytest.mark.parametrize("page", PAGES, ids=title)
 def test_code_on_the_page_runs_and_makes_its_pictures(
     page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for known in ("_named", "_by_spec"):  # what a page registers stays there
-        monkeypatch.setattr(registry, known, dict(getattr(registry, known)))
     monkeypatch.chdir(tmp_path)
     assert run(page) == ""
     text = page.read_text("utf-8")

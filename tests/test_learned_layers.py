@@ -14,25 +14,7 @@ from convitro.aggregation.dual import Dual
 from convitro.aggregation.learned import WithTangent
 from convitro.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from convitro.functional import conv2d, conv_block
-from tests.test_learned_aggregation import problem
-
-LEARNED = [
-    ("logsumexp", "beta", 1.5),
-    ("logsumexp", "beta", -0.8),
-    ("logmeanexp", "beta", 0.7),
-    ("softmax", "beta", 1.3),
-    ("powermean", "q", 3.3),
-    ("norm", "q", 2.0),
-    ("norm", "q", 1.0),
-]
-LAYERS: list[dict[str, Any]] = [
-    {},
-    {"groups": 2, "stride": (2, 1), "padding": (1, 1)},
-    {"padding": 1, "combine": "subtract", "window": "max"},
-]
-ALGORITHMS = ["fold", "reference"]
-learned = pytest.mark.parametrize(("name", "field", "value"), LEARNED)
-by_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
+from tests.test_learned_aggregation import by_algorithm, problem
 
 
 @pytest.mark.parametrize("learn", ["layer", "filter"])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convitro.anatomy.convolution import Convolution
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.tables import Table, json_numbers, number
+from convitro.anatomy.tables import Table, Tabled, json_numbers, number
 
 TINY = torch.finfo(torch.float32).tiny
 
@@ -26,7 +26,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Cancellation:
+class Cancellation(Tabled):
     """How much of what the channels of a filter bring is lost in their sum.
 
     Args:
@@ -117,14 +117,6 @@ class Cancellation:
             ]
         title = f"{self.layer}, filter {self.filter}: cancellation of {len(self.channels)} channels"
         return Table(title, ("of", "share lost"), tuple(rows), numeric=(1,))
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
 
 
 def measure_cancellation(

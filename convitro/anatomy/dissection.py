@@ -15,14 +15,15 @@ from convitro.anatomy.convolution import describe
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.observe import check_input, check_model, model_name
 from convitro.anatomy.pictured import strongest_picture
-from convitro.anatomy.tables import Table, by
+from convitro.anatomy.tables import Table, Tabled, by
 from convitro.anatomy.trace import Function, Tracer, first_argument
 from convitro.errors import UnknownLayerError, UnsupportedError, closest
 from convitro.plots import Sheet
+from convitro.plots.words import counted
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Anatomy(Mapping[str, LayerAnatomy]):
+class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
     """The convolution layers of one run: a mapping from name to `LayerAnatomy`, in execution order.
 
     Args:
@@ -88,17 +89,9 @@ class Anatomy(Mapping[str, LayerAnatomy]):
             )
             for layer in self.values()
         ]
-        count = f"{len(rows)} convolution layer{'s' * (len(rows) > 1)} in execution order"
+        count = f"{counted(len(rows), 'convolution layer')} in execution order"
         title = f"{self.model}: {count}" + ("" if mixed else f", aggregation: {specs[0]}")
         return Table(title, columns, tuple(rows), whole=(1, len(columns) - 2))
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
 
 
 class Dissector(Tracer):

@@ -12,15 +12,17 @@ from torch import Tensor
 from convitro.aggregation import Aggregation
 from convitro.anatomy.cancellation import Cancellation, measure_cancellation
 from convitro.anatomy.convolution import Convolution
-from convitro.anatomy.pictured import check_choice, maps_picture, parts_picture
-from convitro.anatomy.tables import Table, json_numbers, number
+from convitro.anatomy.pictured import maps_picture, parts_picture
+from convitro.anatomy.tables import Table, Tabled, json_numbers, number
+from convitro.geometry import check_choice
 from convitro.plots import Sheet, map_grid
+from convitro.plots.words import counted
 
 SHOWN_CHANNELS = 12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FilterAnatomy:
+class FilterAnatomy(Tabled):
     """The way of one filter from its input channels to one feature map.
 
     Under an aggregation that keeps the maps apart ("none") there is one map per channel all the way:
@@ -124,7 +126,7 @@ class FilterAnatomy:
         """
         name = f"{self.layer.name}, filter {self.index}"
         channels = [f"channel {index}" for index in self.channels]
-        check_choice(what, ("parts", "partial maps", "kernels"), name)
+        check_choice(what, ("parts", "partial maps", "kernels"), f"{name}: there is no such picture.")
         if what == "kernels":
             return map_grid(self.kernels, f"{name}: kernels", channels, scale=scale)
         if what == "partial maps":
@@ -144,19 +146,11 @@ class FilterAnatomy:
             hidden = len(rows) - SHOWN_CHANNELS
             rows[SHOWN_CHANNELS - 1 : -1] = [(f"… {hidden} more …", "", "", "", "")]
         rows += [(name, "", "", *extremes(maps)) for name, maps in self._parts()]
-        count = "1 channel" if len(self.channels) == 1 else f"{len(self.channels)} channels"
+        count = counted(len(self.channels), "channel")
         title = f"{self.layer.name}, filter {self.index}: {self.aggregation.spec} of {count}"
         return Table(
             title, ("part", "kernel min", "max", "map min", "max"), tuple(rows), numeric=(1, 2, 3, 4)
         )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
 
     @property
     def _outputs(self) -> slice:

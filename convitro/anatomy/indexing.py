@@ -1,4 +1,4 @@
-"""Checked access: a filter, channel, image or pixel that exists, or an error that says which ones do."""
+"""Which of many: a filter, channel, image or pixel that exists, or an error; a few to stand for all."""
 
 from __future__ import annotations
 
@@ -35,3 +35,14 @@ def checked_index(value: Any, count: int, what: str, place: str) -> int:
             received=f"{what}={value!r}",
         )
     return index
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """Up to `most` of the indices 0..count-1, evenly spread, the first and the last among them.
+
+    Example:
+        >>> evenly(9, 3), evenly(2, 3)
+        ([0, 4, 8], [0, 1])
+    """
+    shown = min(count, most)
+    return [round(place * (count - 1) / max(shown - 1, 1)) for place in range(shown)]

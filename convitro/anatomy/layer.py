@@ -13,17 +13,19 @@ from convitro.aggregation import Aggregation, resolve
 from convitro.anatomy.convolution import Convolution, describe
 from convitro.anatomy.filters import FilterAnatomy
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.pictured import check_choice, maps_picture
+from convitro.anatomy.pictured import maps_picture
 from convitro.anatomy.pixel import PixelTrace, trace_pixel
-from convitro.anatomy.tables import Table, by
+from convitro.anatomy.tables import Table, Tabled, by
+from convitro.geometry import check_choice
 from convitro.plots import Sheet, colour_filters, kernel_matrix
+from convitro.plots.words import counted
 
 PICTURES = ("activated", "output", "pooled", "input", "kernels", "colours")
 TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LayerAnatomy(Convolution):
+class LayerAnatomy(Tabled, Convolution):
     """A convolution layer with what it was given, and on demand every map between that and what it passed on.
 
     The maps equal the model's own within rounding. They are computed from copies, so they stay true whatever
@@ -172,7 +174,7 @@ class LayerAnatomy(Convolution):
             >>> print(layer.plot("input"))
             conv2d: input: 3 maps of 8x8 pixels, from 0 to 0.
         """
-        check_choice(what, PICTURES, self.name)
+        check_choice(what, PICTURES, f"{self.name}: there is no such picture.")
         if what == "kernels":
             return kernel_matrix(self.weight, f"{self.name}: kernels", scale=scale)
         if what == "colours":
@@ -196,14 +198,6 @@ class LayerAnatomy(Convolution):
             steps.append(("aggregation", by(self.output_shape), self.aggregation.spec))
         steps.append(("bias", str(self.filters) if self.bias is not None else "none", ""))
         steps += [(stage.kind, "", str(stage)) for stage in self.chain.stages]
-        filters = "1 filter" if self.filters == 1 else f"{self.filters:,} filters"
+        filters = counted(self.filters, "filter")
         title = f"{self.name}: {filters}, {self.parameters:,} parameters, {self.macs:,} MACs"
         return Table(title, ("step", "shape", "how"), tuple(steps))
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()

@@ -21,6 +21,7 @@ from convitro.anatomy.preserve import ModelState, preserved
 from convitro.errors import ArgumentError, missing_call
 from convitro.sources import as_module
 from convitro.sources.graph import Graph, Step
+from convitro.sources.network import dtype_of
 
 
 class Observer(TorchFunctionMode):
@@ -54,6 +55,7 @@ class Observer(TorchFunctionMode):
         return next((module for module in reversed(self.running) if module in self.names), self.model)
 
     def before_module(self, module: nn.Module, args: Any) -> None:
+        """PyTorch's global hook: calls `entered` for the modules that the model knows by name."""
         if threading.get_ident() == self._thread:
             self.running.append(module)
             if module in self.names:
@@ -61,6 +63,7 @@ class Observer(TorchFunctionMode):
                     self.entered(module, args)
 
     def after_module(self, module: nn.Module, args: Any, output: Any) -> None:
+        """PyTorch's global hook: calls `left` for the modules that the model knows by name."""
         if threading.get_ident() == self._thread:
             self.running.pop()
             if module in self.names:
@@ -158,13 +161,13 @@ def check_model(model: Any, caller: str) -> nn.Module:
     return model
 
 
-def check_input(input: Any, caller: str, model: nn.Module | None = None) -> Any:
+def check_input(input: Any, caller: str, model: nn.Module) -> Any:
     """`input` with its arrays as tensors of the dtype of `model`, provided there is a tensor in it at all.
 
     Raises:
         ArgumentError: there is no tensor in it, however deep.
     """
-    input = tree_map(partial(as_tensor, like=first_floating(model)), input)
+    input = tree_map(partial(as_tensor, like=dtype_of(model)), input)
     if not any(isinstance(leaf, Tensor) for leaf in tree_leaves(call_arguments(input))):
         raise ArgumentError(
             f"{caller}: `input` holds no tensor.",
@@ -179,7 +182,11 @@ def as_tensor(item: Any, like: torch.dtype) -> Any:
     return torch.from_numpy(np.array(item)).to(like) if isinstance(item, np.ndarray) else item
 
 
-def first_floating(model: nn.Module | None) -> torch.dtype:
-    """The dtype in which a model computes."""
-    parameters = () if model is None else model.parameters()
-    return next((p.dtype for p in parameters if p.is_floating_point()), torch.get_default_dtype())
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model computes: where its first parameter lies."""
+    return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+
+
+def version_of(tensor: Tensor) -> int:
+    """How often the tensor was changed in place; inference tensors do not count."""
+    return 0 if tensor.is_inference() else tensor._version

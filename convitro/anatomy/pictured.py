@@ -69,17 +69,3 @@ def of_image(maps: Tensor, image: int, place: str) -> Tensor:
         ArgumentError: there is no such image.
     """
     return maps[checked_index(image, len(maps), "image", place)]
-
-
-def check_choice(what: str, choices: Sequence[str], place: str) -> None:
-    """Raise unless there is such a picture.
-
-    Raises:
-        ArgumentError: there is none.
-    """
-    if what not in choices:
-        raise ArgumentError(
-            f"{place}: there is no such picture.",
-            expected=", ".join(f'"{choice}"' for choice in choices),
-            received=repr(what),
-        )

@@ -26,6 +26,7 @@ class SavedTensor(NamedTuple):
 
     @classmethod
     def of(cls, tensor: Tensor) -> SavedTensor:
+        """A tensor as it is now; its values are copied."""
         grad = tensor.grad if tensor.is_leaf else None
         return cls(tensor, tensor.data, tensor.detach().clone(), grad, tensor.requires_grad)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,22 @@ class Table:
     def _cell(self, tag: str, column: int, text: str) -> str:
         side = "right" if column in self.numeric else "left"
         return f'<{tag} style="text-align:{side}">{html.escape(text)}</{tag}>'
+
+
+class Tabled(ABC):
+    """A result that is one table: as text where it is printed, as HTML in a notebook."""
+
+    @abstractmethod
+    def table(self) -> Table:
+        """The result as a table."""
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
 
 
 def number(value: float) -> str:

@@ -13,7 +13,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from convitro.aggregation import operator
 from convitro.anatomy.convolution import Convolution
-from convitro.anatomy.observe import Observer
+from convitro.anatomy.observe import Observer, version_of
 from convitro.anatomy.recognise import COPIES, PRODUCTS, SUMS, bound, read_convolution, read_stage
 from convitro.anatomy.stages import Activation, Chain
 from convitro.geometry import conv_problem
@@ -222,8 +222,3 @@ class Tracer(Observer):
 def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What a function works on."""
     return args[0] if args else kwargs.get("input")
-
-
-def version_of(tensor: Tensor) -> int:
-    """How often the tensor was changed in place; inference tensors do not count."""
-    return 0 if tensor.is_inference() else tensor._version

@@ -162,7 +162,7 @@ def measure_aggregation(problem: Problem, peers: Sequence[str], threads: int, bu
         f"{group}, {problem.formula.kind}",
         problem.name,
         shape,
-        _timed(problem, runners, budget_s),
+        _timed(runners, budget_s),
         refused,
         extra_bytes={OURS: extra} if extra else {},
         output_bytes=problem.shape.output_bytes,
@@ -210,7 +210,7 @@ def _prepared(
     return wrong or Runner(problem.call(function, layout), cold_ms, threads)
 
 
-def _timed(problem: Problem, runners: dict[str, Runner], budget_s: float) -> dict[str, Timing]:
+def _timed(runners: dict[str, Runner], budget_s: float) -> dict[str, Timing]:
     """In turns; who is slow by one call, so that the suite ends."""
     timings, quick = {}, {}
     for name, runner in runners.items():

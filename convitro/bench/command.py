@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Option
 
 from convitro.errors import ArgumentError
+from convitro.progress import line
 
 if TYPE_CHECKING:
     from convitro.bench.run import Wanted
@@ -115,11 +117,12 @@ def stay_on(cores: str) -> None:
 @contextmanager
 def progress(steps: int) -> Iterator[Callable[[str], None]]:
     """A bar on stderr, where somebody looks; yields what tells it the next step's name."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    if not sys.stderr.isatty():
+        yield lambda name: None
+        return
+    from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:24.24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=steps)
-        yield lambda name: bar.update(task, description=name, advance=1)
+    named = "{:24.24}".format  # the bar stays where it is
+    with line(MofNCompleteColumn(), TimeElapsedColumn()) as shown:
+        task = shown.add_task(named(""), total=steps)
+        yield lambda name: shown.update(task, description=named(name), advance=1)

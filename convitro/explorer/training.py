@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from convitro.anatomy import Anatomy, LayerAnatomy, dissect
+from convitro.anatomy.indexing import evenly
 from convitro.errors import LoadError
 from convitro.explorer.parameters import Parameters
 from convitro.explorer.problems import RequestProblem
@@ -103,7 +104,7 @@ class Following:
         run = self.followed()
         _, layer = self.opened(parameters)
         kept = run.snapshots()
-        epochs = [kept[round(at)] for at in spread(len(kept), MAX_EPOCHS)]
+        epochs = [kept[index] for index in evenly(len(kept), MAX_EPOCHS)]
         if not epochs or entry_of(layer.name) not in run.weights(epochs[0], (entry_of(layer.name),)):
             return movement_document(layer.name, (), ())  # a function's weights have no name of their own
         start = self.weight(run, epochs[0], layer)
@@ -170,14 +171,3 @@ class Following:
 def entry_of(layer: str) -> str:
     """Where a layer's weights stand in a state dict; further calls of it ("conv#2") have the same."""
     return f"{layer.partition('#')[0]}.weight"
-
-
-def spread(count: int, most: int) -> list[float]:
-    """Places of 0 … count - 1, evenly and at most so many, the first and the last among them.
-
-    Example:
-        >>> spread(5, 3), spread(2, 3)
-        ([0.0, 2.0, 4.0], [0.0, 1.0])
-    """
-    shown = min(count, most)
-    return [place * (count - 1) / max(shown - 1, 1) for place in range(shown)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from convitro.errors import ArgumentError, ConvitroError, ExperimentError, LoadError
+from convitro.errors import ArgumentError, ConvitroError, ExperimentError, LoadError, first_line
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -85,7 +85,7 @@ class Machine:
             raise ArgumentError(
                 "train: this machine cannot run it so.",
                 expected="an accelerator, devices and a precision that are there",
-                received=str(error).strip().partition("\n")[0],
+                received=first_line(error),
             ) from error
 
 
@@ -108,6 +108,6 @@ def lost_workers() -> Iterator[None]:
         raise ExperimentError(
             "train: another process of this training was lost.",
             expected="all processes to run to the end",
-            received=str(error).strip().partition("\n")[0],
+            received=first_line(error),
             hint="the last checkpoint is as it was; go on from it with resume=True (--resume)",
         ) from error

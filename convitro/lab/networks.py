@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from convitro.aggregation import Aggregation
-from convitro.errors import ArgumentError, ShapeError, UnsupportedError
+from convitro.errors import ArgumentError, ShapeError, UnsupportedError, first_line
 from convitro.lab.fuse import fuse
 from convitro.models.small_vgg import stages
 from convitro.nn import Conv2d
@@ -138,7 +138,7 @@ def check_scores(network: nn.Module, input_size: tuple[int, int, int], classes: 
         raise ShapeError(
             f"train: the network does not run on pictures of {size}.",
             expected="the channels, height and width that it was made for",
-            received=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
+            received=f"{type(error).__name__}: {first_line(error)}",
             hint='`input_size` of the data set changes the pictures; aggregation="none" changes the layers',
         ) from error
     finally:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from convitro.anatomy.tables import Table
+from convitro.anatomy.indexing import evenly
+from convitro.anatomy.tables import Table, Tabled
 from convitro.lab.recipe import Recipe
 from convitro.plots import Curves
 
@@ -56,7 +57,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Tabled):
     """A training that came to its end.
 
     Attributes:
@@ -136,7 +137,7 @@ class Training:
         """Up to 16 epochs, the first and the last among them."""
         recipe = self.recipe
         aggregation = recipe.to_dict()["aggregation"] or "its own"
-        shown = _spread(len(self.epochs), ROWS)
+        shown = evenly(len(self.epochs), ROWS)
         notes = [self._ending()]
         if len(shown) < len(self.epochs):
             notes.append(f"{len(shown)} of {len(self.epochs)} epochs are shown.")
@@ -160,12 +161,6 @@ class Training:
         seconds = sum(epoch.seconds for epoch in self.epochs)
         kept = f"; the weights are those of epoch {self.kept}" if self.kept != last else ""
         return f"{self.ended.capitalize()} after epoch {last}, {duration(seconds)} of training{kept}."
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
 
 
 def epoch_dict(epoch: Epoch) -> dict[str, Any]:
@@ -197,13 +192,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """Up to `most` places among `count`, evenly, the first and the last among them."""
-    if count <= most:
-        return list(range(count))
-    return sorted({round(index * (count - 1) / (most - 1)) for index in range(most)})
 
 
 def _row(epoch: Epoch) -> tuple[str, ...]:

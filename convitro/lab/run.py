@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from convitro.errors import ArgumentError, ConvitroError, LoadError
+from convitro.errors import ArgumentError, ConvitroError, LoadError, first_line
 from convitro.lab.checkpoint import MODEL, part
 from convitro.lab.folder import CHECKPOINT, CONFIG, EXAMPLE, FILTERS, LEFT_OUT, METRICS, RESULT, WEIGHTS
 from convitro.lab.networks import build_network
@@ -266,7 +266,7 @@ class Run:
             raise LoadError(
                 f'trained: the network of "{self.path}" cannot be built again.',
                 expected=f"{self.name} for pictures of {'x'.join(map(str, self.input_size))}",
-                received=str(error).partition("\n")[0],
+                received=first_line(error),
                 hint="import what it needs first, such as an aggregation of your own; or give it as model=",
             ) from error
         return network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

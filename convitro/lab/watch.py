@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from convitro.lab.machine import is_first_process
+from convitro.progress import line
 
 EVERY_S = 0.2
 
@@ -42,17 +43,11 @@ class Watch:
 
     def __enter__(self) -> Watch:
         if self.live:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import TextColumn, TimeRemainingColumn
 
-            console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-            columns = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=None),
-                TextColumn("{task.fields[note]}", markup=False),
-                TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-            )
-            self._progress = Progress(*columns, console=console, transient=True)
+            note = TextColumn("{task.fields[note]}", markup=False)
+            left = TimeRemainingColumn(compact=True, elapsed_when_finished=True)
+            self._progress = line(note, left, bar_width=None)
             self._progress.start()
             self._task = self._progress.add_task("training", total=self._steps, completed=self._done, note="")
             self._start = time.perf_counter()

@@ -11,6 +11,7 @@ from torch import Tensor
 from convitro.errors import ArgumentError, ShapeError
 from convitro.plots.colours import Scale
 from convitro.plots.sheet import Block, Sheet, Tile, grid_columns
+from convitro.plots.words import counted
 
 MOST = 512
 MOST_KERNELS = (48, 32)
@@ -215,11 +216,6 @@ def not_finite(values: Tensor) -> tuple[str, ...]:
     """A note on grey pixels, if there are any."""
     count = int(torch.isnan(values).sum())
     return (f"Grey: {counted(count, 'value')} not a number.",) if count else ()
-
-
-def counted(count: int, what: str, several: str = "") -> str:
-    """A number and its noun: "1 map", "2 maps"."""
-    return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
 def check_scale(scale: str) -> None:

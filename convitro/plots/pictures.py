@@ -10,8 +10,9 @@ from torch import Tensor
 
 from convitro.errors import ShapeError
 from convitro.plots.colours import Pixels, Scale, composite, photograph, picture_range
-from convitro.plots.maps import MOST, check_scale, counted, hidden, in_rows
+from convitro.plots.maps import MOST, check_scale, hidden, in_rows
 from convitro.plots.sheet import Block, Sheet, Tile
+from convitro.plots.words import counted
 
 
 def picture_grid(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convitro.anatomy.tables import Table
+from convitro.anatomy.tables import Table, Tabled
 from convitro.errors import ArgumentError
 from convitro.view.standalone import framed
 
 
 @dataclass(frozen=True, repr=False)
-class Report:
+class Report(Tabled):
     """One HTML page that holds all that it shows.
 
     Args:
@@ -60,11 +60,6 @@ class Report:
         """What is in it."""
         title = f"{self.name}: a report of {self.size_bytes / 1e6:.1f} MB"
         return Table(title, ("section", "what it holds"), self.sections, ('save("report.html") writes it',))
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return framed(self.html)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from convitro.anatomy import diagnose, dissect, receptive_field, summary, top_patches
+from convitro.anatomy.indexing import evenly
 from convitro.datasets import Dataset
 from convitro.report.sections import Section, origin_section, result_section
 from convitro.sources import Network
@@ -68,7 +69,7 @@ def seeing_sections(network: Network, images: Dataset) -> list[Section]:
         )
     ]
     parts, shown = [], {}
-    for name in spread_over(names, LAYERS):
+    for name in (names[index] for index in evenly(len(names), LAYERS)):
         liveliest = sorted(by_liveliness(anatomy[name])[:FILTERS])
         patches = top_patches(network.model, images, name, k=PATCHES, filters=liveliest)
         shown[name] = liveliest
@@ -79,13 +80,6 @@ def seeing_sections(network: Network, images: Dataset) -> list[Section]:
     )
     figures = "".join(f"<figure>{part}</figure>" for part in parts)
     return [*sections, Section("What filters look for", words, figures, shown)]
-
-
-def spread_over(names: Sequence[str], count: int) -> list[str]:
-    """So many of the names, the first and the last among them."""
-    if len(names) <= count:
-        return list(names)
-    return [names[round(index * (len(names) - 1) / (count - 1))] for index in range(count)]
 
 
 def by_layer(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:

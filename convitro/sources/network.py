@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from convitro.errors import ArgumentError, LoadError, ShapeError
+from convitro.errors import ArgumentError, LoadError, ShapeError, first_line
 from convitro.sources.load import load
 
 USUAL_SIDES = (28, 32, 64, 96, 128, 224, 256, 299)
@@ -146,7 +146,7 @@ def run_once(model: nn.Module, input_size: tuple[int, int, int]) -> object:
         raise ShapeError(
             f"open_network: the network does not run on an input of {'x'.join(map(str, input_size))}.",
             expected="the channels, height and width that it was made for",
-            received=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
+            received=f"{type(error).__name__}: {first_line(error)}",
             hint="on the command line: --input 3x32x32 sets them",
         ) from error
 

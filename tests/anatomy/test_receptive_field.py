@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from convitro.anatomy import receptive_field
 from convitro.anatomy.receptive.field import Box, ReceptiveField, ReceptiveFields
 from convitro.errors import ArgumentError, ShapeError, UnknownLayerError, UnsupportedError
 from tests import architectures
+from tests.anatomy.pieces import Do, conv
 
 IMAGE = (1, 9, 11)
 
@@ -77,21 +77,6 @@ def test_a_u_net_sees_through_its_cropped_shortcuts() -> None:
     assert corner[:2] == (0, 0)
     assert middle.size[0] >= 180
     assert field.region(387, 387)[2:] == (572, 572)
-
-
-class Do(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.function(input)
-
-
-def conv(size: Any = 3, inputs: int = 1, outputs: int = 1, **options: Any) -> nn.Module:
-    return nn.Conv2d(inputs, outputs, size, **options)
 
 
 def test_names_are_those_of_dissect(functional_model: nn.Module, resnet18: nn.Module) -> None:

@@ -14,25 +14,12 @@ from torch import Tensor, nn
 
 from convitro.anatomy import receptive_field
 from tests.anatomy.impulses import check, positive, really_seen
+from tests.anatomy.pieces import Do
 from tests.profiles import share
 
 IMAGE = (2, 8, 7)
 MODES = ("zeros", "reflect", "replicate", "circular")
 Draw = Callable[[Any], Any]
-
-
-class Do(nn.Module):
-    """A function with its settings, as a layer."""
-
-    def __init__(self, function: Callable[..., Tensor], *settings: Any) -> None:
-        super().__init__()
-        self.function, self.settings = function, settings
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.function(input, *self.settings)
-
-    def extra_repr(self) -> str:
-        return f"{self.function.__name__} {self.settings}"
 
 
 def cut(x: Tensor, top: int, left: int, step: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import torch
@@ -16,6 +16,7 @@ from convitro.anatomy import receptive_field
 from convitro.anatomy.receptive.field import Box
 from tests import architectures
 from tests.anatomy.impulses import check, positive, really_seen
+from tests.anatomy.pieces import Do, conv
 
 IMAGE = (1, 9, 11)
 
@@ -29,21 +30,6 @@ class Both(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return self.join(self.one(input), self.two(input))
-
-
-class Do(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.function(input)
-
-
-def conv(size: Any = 3, inputs: int = 1, outputs: int = 1, **options: Any) -> nn.Module:
-    return nn.Conv2d(inputs, outputs, size, **options)
 
 
 def beside(one: Tensor, two: Tensor) -> Tensor:

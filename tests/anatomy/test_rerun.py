@@ -18,6 +18,7 @@ from convitro.anatomy import dissect, rerun
 from convitro.errors import ArgumentError, UnknownLayerError, UnsupportedError
 from tests.anatomy.test_unchanged import Restless, photograph, same
 from tests.explorer.networks import digits, odd, small
+from tests.own_aggregation import Energy
 
 PLAIN = [name for name in aggregations() if name != "none"]
 
@@ -115,31 +116,10 @@ def dissect_under(model: nn.Module, image: Tensor, name: str, aggregation: str) 
     return kept
 
 
-class Energy(convitro.Aggregation):
-    """The sum of the squares."""
-
-    name = "energy"
-
-    def init(self, n: int) -> tuple[float, ...]:
-        return (0.0,)
-
-    def step(self, state: Any, p: Any) -> Any:
-        return (state[0] + p * p,)
-
-    def merge(self, s: Any, t: Any) -> Any:
-        return (s[0] + t[0],)
-
-    def finish(self, state: Any, n: Any) -> Any:
-        return state[0]
-
-    def slope(self, p: Any, saved: Any, n: Any) -> Any:
-        return 2 * p
-
-
 def test_an_own_aggregation() -> None:
     model, image = nn.Sequential(nn.Conv2d(3, 2, 1, bias=False), nn.Flatten()), torch.randn(1, 3, 4, 4)
     maps = image[:, None] * model[0].weight[None]  # type: ignore[index]
-    expected = maps.square().sum(2).flatten(1).detach()
+    expected = maps.square().mean(2).flatten(1).detach()
     assert_close(rerun(model, image, {"0": Energy()}), expected)
 
 

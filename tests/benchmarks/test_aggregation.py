@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from torch import Tensor
-from typer.testing import CliRunner
 
 import convitro.bench.aggregation as suite
 import convitro.bench.formulations as forms
@@ -16,8 +15,8 @@ from convitro.bench.formulations import FORMULAS, PLAIN, SELECTING, Formula, Sha
 from convitro.bench.results import DIRECT_SUM, OURS, Row, Run
 from convitro.bench.table import markdown, text
 from convitro.bench.targets import FORWARD, FORWARD_BACKWARD, OVER_SUM, TARGETS, verdicts
-from convitro.cli import app
 from tests.benchmarks.conftest import timing
+from tests.command_line import invoke
 
 TINY = Shape(2, 3, 4, 5)
 
@@ -157,12 +156,12 @@ def test_the_command_measures_it(monkeypatch: pytest.MonkeyPatch, no_processes: 
     monkeypatch.setattr(roofline, "LOOPS", 1000)
     monkeypatch.setattr(suite, "SHAPES", (TINY,))
     chosen = ["bench", "--suite", "aggregation", "--layers", "maxabs", "--against", "torch", "--budget", "0"]
-    result = CliRunner().invoke(app, chosen)
-    assert result.exit_code == 0, result.output
-    assert "maxabs 2x3x4x5²" in result.stdout
-    refused = CliRunner().invoke(app, ["bench", "--suite", "aggregation", "--layers", "nowhere"])
-    assert refused.exit_code == 2
-    assert 'no operator contains "nowhere"' in refused.stderr
+    code, out, err = invoke(*chosen)
+    assert code == 0, err
+    assert "maxabs 2x3x4x5²" in out
+    code, _, err = invoke("bench", "--suite", "aggregation", "--layers", "nowhere")
+    assert code == 2
+    assert 'no operator contains "nowhere"' in err
 
 
 def test_no_formula_is_the_same_as_another() -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 import convitro.bench.roofline as roofline
 import convitro.bench.run as running
 from convitro.bench.layers import QUICK
 from convitro.bench.results import Figure, Run
 from convitro.bench.run import ALL_SUITES, Measurement, Wanted
-from convitro.cli import app
+from tests.command_line import invoke
+
+bench = partial(invoke, "bench")
 
 
 @pytest.fixture(autouse=True)
@@ -25,15 +26,10 @@ def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def invoke(*arguments: Any) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["bench", *map(str, arguments)])
-    return result.exit_code, result.stdout, result.stderr
-
-
 def test_a_layer_is_measured_kept_and_shown_again(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     chosen = ("--suite", "block", "--layers", "LeNet-5 conv2 b1", "--against", "torch", "--budget", 0)
-    code, out, err = invoke(*chosen, "--output", file)
+    code, out, err = bench(*chosen, "--output", file)
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
     run = Run.read(file)
@@ -42,11 +38,11 @@ def test_a_layer_is_measured_kept_and_shown_again(tmp_path: Path) -> None:
     assert run.rows[0].least_ms > 0
     assert run.settings["peers"] == ["torch"]
     assert {"processor", "isa", "cores", "versions"} <= set(run.machine)
-    assert invoke("--report", file) == (0, out, "")
+    assert bench("--report", file) == (0, out, "")
 
 
 def test_the_other_suites_are_part_of_a_run() -> None:
-    code, out, _ = invoke("--suite", "overhead,compile", "--against", "torch", "--budget", 0)
+    code, out, _ = bench("--suite", "overhead,compile", "--against", "torch", "--budget", 0)
     assert code == 0
     assert "conv_block, backward" in out
     assert "import: 0.10 s (≤ 0.2 s: met)" in out
@@ -65,14 +61,14 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_input_ends_with_code_2_and_one_message(name: str) -> None:
     arguments, message = WRONG[name]
-    code, out, err = invoke(*arguments)
+    code, out, err = bench(*arguments)
     assert (code, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
 
 
 def test_help_fits_80_columns() -> None:
-    code, out, _ = invoke("--help")
+    code, out, _ = bench("--help")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from convitro.cli import app
 from convitro.lab import Run, train, trained
+from tests.command_line import invoke
 from tests.lab.conftest import Plain
 
 PLAIN = "tests.lab.conftest:Plain"
+explore = partial(invoke, "explore", "--no-browse")
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +40,6 @@ def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return shown
 
 
-def explore(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["explore", "--no-browse", *arguments])
-    return result.exit_code, result.output
-
-
 def test_the_network_comes_from_the_folder(folders: Path, served: dict[str, Any]) -> None:
     assert explore("--run", str(folders / "own"))[0] == 0
     (network,), run = served["network"], served["run"]
@@ -59,9 +55,9 @@ def test_the_network_comes_from_the_folder(folders: Path, served: dict[str, Any]
 
 
 def test_a_module_is_named_beside_the_folder(folders: Path, served: dict[str, Any]) -> None:
-    code, output = explore("--run", str(folders / "given"))
+    code, _, err = explore("--run", str(folders / "given"))
     assert code == 2
-    assert "plan of Plain is not in" in " ".join(output.split())
+    assert "plan of Plain is not in" in " ".join(err.split())
     assert explore(PLAIN, "--run", str(folders / "given"))[0] == 0
     (network,) = served["network"]
     assert network.name == "Plain on own data"
@@ -74,16 +70,16 @@ def test_a_module_is_named_beside_the_folder(folders: Path, served: dict[str, An
 def test_what_the_folder_knows_is_not_asked_for(
     folders: Path, served: dict[str, Any], option: tuple[str, str]
 ) -> None:
-    code, output = explore("--run", str(folders / "own"), *option)
+    code, _, err = explore("--run", str(folders / "own"), *option)
     assert code == 2
-    assert f"{option[0]} beside --run" in " ".join(output.split())
+    assert f"{option[0]} beside --run" in " ".join(err.split())
     assert not served
 
 
 def test_no_training_in_the_folder(tmp_path: Path, served: dict[str, Any]) -> None:
-    code, output = explore("--run", str(tmp_path))
+    code, _, err = explore("--run", str(tmp_path))
     assert code == 2
-    assert "there is no training in" in " ".join(output.split())
+    assert "there is no training in" in " ".join(err.split())
 
 
 def test_without_a_run_there_is_none(served: dict[str, Any]) -> None:

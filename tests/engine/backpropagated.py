@@ -13,7 +13,7 @@ from convitro.engine.cpu.gradient_source import GradientSource
 from convitro.engine.cpu.mathematics import ACTIVATIONS
 
 FUNCTIONS = {
-    "none": lambda z: z,
+    "none": lambda z: z * 1,
     "relu": F.relu,
     "leaky_relu": F.leaky_relu,
     "sigmoid": torch.sigmoid,

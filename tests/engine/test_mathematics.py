@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-import torch.nn.functional as F
 
 from convitro.engine.cpu import mathematics
 from convitro.engine.cpu.isa import NAMES, supported
 from convitro.engine.cpu.mathematics import ACTIVATIONS, from_bfloat16, to_bfloat16
 from convitro.engine.cpu.vector import Kernel, Value
+from tests.engine.backpropagated import FUNCTIONS as TORCH
 from tests.engine.written import ELEMENTS, mapped, text
 
 Array = npt.NDArray[Any]
@@ -33,15 +33,6 @@ FUNCTIONS: dict[str, tuple[float, tuple[float, float], tuple[float, float], Call
     "tanh": (3.0, (-20, 20), (-40, 40), mpmath.tanh),
     "erf": (2.0, (-8, 8), (-8, 8), mpmath.erf),
     "silu": (3.0, (-80, 3e38), (-700, 1e308), lambda x: x / (1 + mpmath.exp(-x))),
-}
-TORCH: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "none": lambda z: z * 1,
-    "relu": F.relu,
-    "leaky_relu": F.leaky_relu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "silu": F.silu,
-    "gelu": F.gelu,
 }
 
 

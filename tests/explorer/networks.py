@@ -5,7 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import convitro
+from convitro.anatomy import Anatomy
 from convitro.models import CLASSES, INPUT_SIZE, small_vgg
+from convitro.pictures import load_picture, to_input
 from convitro.sources import Network
 
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -154,3 +156,24 @@ def of_any_size() -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     data: bytes = model.SerializeToString()
     return data
+
+
+NETWORKS = {
+    "small": small,
+    "digits": digits,
+    "embedded": embedded,
+    "faulty": faulty,
+    "odd": odd,
+    "paged": paged,
+    "resnet": resnet,
+}
+
+
+def input_of(network: Network) -> Tensor:
+    """What the network is given of the picture that is open at first."""
+    return network.normalize(to_input(load_picture("cat"), network.input_size))
+
+
+def anatomy_of(network: Network) -> Anatomy:
+    """The library's own numbers about that picture."""
+    return convitro.dissect(network.model, input_of(network))

@@ -9,20 +9,15 @@ from torch import Tensor, nn
 
 import convitro
 from convitro import aggregations
-from convitro.aggregation import registry
 from convitro.anatomy import Anatomy, rerun
-from convitro.pictures import load_picture, to_input
 from convitro.sources import Network
 from convitro.view.aggregation import relative_change
 from tests.explorer.conftest import Client
-from tests.explorer.networks import digits, odd, small
-from tests.explorer.test_documents import anatomy_of, assert_same, fetch
+from tests.explorer.networks import anatomy_of, digits, input_of, odd, small
+from tests.explorer.test_documents import assert_same, fetch
+from tests.own_aggregation import Energy
 
 PLAIN = [name for name in aggregations() if name != "none"]
-
-
-def input_of(network: Network) -> Tensor:
-    return network.normalize(to_input(load_picture("cat"), network.input_size))
 
 
 @pytest.mark.parametrize("make", [small, digits, odd])
@@ -129,32 +124,9 @@ def test_where_the_network_cannot_go_on(open_client: Callable[[Network], Client]
     assert "makes another number of maps" in response.json()["problem"]
 
 
-class Energy(convitro.Aggregation):
-    """The mean of the squares."""
-
-    name = "energy"
-
-    def init(self, n: int) -> tuple[float, ...]:
-        return (0.0,)
-
-    def step(self, state: Any, p: Any) -> Any:
-        return (state[0] + p * p,)
-
-    def merge(self, s: Any, t: Any) -> Any:
-        return (s[0] + t[0],)
-
-    def finish(self, state: Any, n: Any) -> Any:
-        return state[0] / n
-
-    def slope(self, p: Any, saved: Any, n: Any) -> Any:
-        return 2 * p / n
-
-
 @pytest.fixture
-def energy(monkeypatch: pytest.MonkeyPatch) -> str:
+def energy(own_registry: None) -> str:
     """The name of an aggregation that is registered for one test."""
-    for table in ("_named", "_by_spec"):
-        monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
     return convitro.register_aggregation(Energy()).name
 
 

@@ -14,12 +14,8 @@ from convitro.sources import Network
 from convitro.view import answer as answers
 from convitro.view import answer_document
 from tests.explorer.conftest import Client
-from tests.explorer.networks import CIFAR, digits, embedded, odd, resnet, small
+from tests.explorer.networks import CIFAR, digits, embedded, input_of, odd, resnet, small
 from tests.explorer.test_documents import assert_same, fetch
-
-
-def input_of(network: Network) -> Tensor:
-    return network.normalize(to_input(load_picture("cat"), network.input_size))
 
 
 def answer_to_cat(network: Network) -> Answer:

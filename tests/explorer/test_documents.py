@@ -6,24 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from convitro import aggregations, dissect
-from convitro.anatomy import Anatomy
-from convitro.pictures import load_picture, to_input
+from convitro import aggregations
 from convitro.sources import Network
 from convitro.view import Document, read_document
 from tests.explorer.conftest import Client
-from tests.explorer.networks import digits, odd, resnet, small
+from tests.explorer.networks import anatomy_of, digits, odd, resnet, small
 
 
 def fetch(client: Client, address: str, **parameters: object) -> Document:
     response = client.get(address, params={name: str(value) for name, value in parameters.items()})
     assert response.status_code == 200, response.text
     return read_document(response.content)
-
-
-def anatomy_of(network: Network) -> Anatomy:
-    pixels = to_input(load_picture("cat"), network.input_size)
-    return dissect(network.model, network.normalize(pixels))
 
 
 @pytest.mark.parametrize("make", [small, digits, odd])

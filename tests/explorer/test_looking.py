@@ -8,12 +8,11 @@ from torch import nn
 
 from convitro import deconvnet, diagnose
 from convitro.datasets import open_dataset
-from convitro.pictures import load_picture, to_input
 from convitro.sources import Network
 from convitro.view import read_document
 from convitro.view.seeing import around_grey
 from tests.explorer.conftest import Client
-from tests.explorer.networks import digits, faulty, small
+from tests.explorer.networks import digits, faulty, input_of, small
 
 REFUSED = [
     ("/api/projection?layer=0&filter=0&pixel=16,0", 400, "no place"),
@@ -37,8 +36,7 @@ def test_refusals(client: Client, address: str, status: int, words: str) -> None
 def test_a_projection(client: Client) -> None:
     document = read_document(client.get("/api/projection?layer=3&filter=1&pixel=2,4&method=guided").content)
     network = small()
-    picture = network.normalize(to_input(load_picture("cat"), network.input_size))
-    seen = deconvnet(network.model, picture, "3", 1, unit=(2, 4), method="guided")
+    seen = deconvnet(network.model, input_of(network), "3", 1, unit=(2, 4), method="guided")
     assert document.manifest["value"] == pytest.approx(seen.value)
     assert document.manifest["box"] == list(seen.region)
     assert (document.arrays["projection"] == around_grey(seen.image)).all()

@@ -11,7 +11,8 @@ import torch
 from convitro.cli.network import open_model
 from convitro.sources import Network, open_network
 from tests.explorer.conftest import Client
-from tests.explorer.test_documents import anatomy_of, fetch
+from tests.explorer.networks import anatomy_of
+from tests.explorer.test_documents import fetch
 from tests.sources.exported.networks import export, network
 from tests.sources.onnx.building import model, node, save
 

@@ -1,42 +1,32 @@
 """`convitro train`: its table, its folder, its help, and one plain message for what it refuses."""
 
 import json
-from pathlib import Path
+from functools import partial
 
 import pytest
-from typer.testing import CliRunner
 
-from convitro.cli import app
+from tests.command_line import invoke
 
+pytestmark = pytest.mark.usefixtures("workplace")
+train = partial(invoke, "train")
 QUICK = ("--images", "200", "--epochs", "2")
 
 
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-
-
-def invoke(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["train", *arguments])
-    return result.exit_code, result.stdout, result.stderr
-
-
 def test_a_training_and_its_resumption() -> None:
-    code, out, err = invoke(*QUICK, "-o", "run", "--aggregation", "mean")
+    code, out, err = train(*QUICK, "-o", "run", "--aggregation", "mean")
     assert (code, err) == (0, "")
     assert out.startswith("default network on digits: aggregation mean, seed 0, 16,698 parameters\n")
     assert out.endswith("Written to run.\n")
     assert max(map(len, out.splitlines())) <= 80
-    again = invoke(*QUICK, "-o", "run", "--aggregation", "mean", "--resume")
+    again = train(*QUICK, "-o", "run", "--aggregation", "mean", "--resume")
     assert again == (0, out, "")
-    code, out, err = invoke(*QUICK, "-o", "run", "--aggregation", "mean")
+    code, out, err = train(*QUICK, "-o", "run", "--aggregation", "mean")
     assert (code, out) == (2, "")
     assert err.startswith('ExperimentError: train: the folder "run" holds a training already.')
 
 
 def test_json() -> None:
-    code, out, _ = invoke(*QUICK, "--json", "--seed", "3", "--no-calibrate", "--optimizer", "adamw")
+    code, out, _ = train(*QUICK, "--json", "--seed", "3", "--no-calibrate", "--optimizer", "adamw")
     result = json.loads(out)
     assert code == 0
     assert result["recipe"]["seed"] == 3
@@ -58,13 +48,13 @@ def test_json() -> None:
     ],
 )
 def test_what_it_refuses(arguments: tuple[str, ...], message: str) -> None:
-    code, out, err = invoke(*QUICK, *arguments)
+    code, out, err = train(*QUICK, *arguments)
     assert (code, out) == (2, "")
     assert message in err
 
 
 def test_help() -> None:
-    code, out, _ = invoke("--help")
+    code, out, _ = train("--help")
     assert code == 0
     assert "torchrun --nproc-per-node 2 -m convitro train" in out
     assert max(map(len, out.splitlines())) <= 80

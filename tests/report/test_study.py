@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from typer.testing import CliRunner
 
-from convitro.cli import app
+from convitro.anatomy.indexing import evenly
 from convitro.datasets import open_dataset
-from convitro.report.study import spread_over, study
+from convitro.report.study import study
 from convitro.sources import Network
+from tests.command_line import invoke
 
 NETWORK = """
 import torch
@@ -29,15 +29,13 @@ def small_net():
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "network_of_report_test.py").write_text(NETWORK)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+def folder(workplace: Path) -> Path:
+    (workplace / "network_of_report_test.py").write_text(NETWORK)
     torch.manual_seed(0)
     import numpy as np
 
-    np.save(tmp_path / "images.npy", torch.rand(12, 16, 16).numpy())
-    return tmp_path
+    np.save(workplace / "images.npy", torch.rand(12, 16, 16).numpy())
+    return workplace
 
 
 def test_the_sections_and_what_they_find() -> None:
@@ -71,17 +69,16 @@ def test_a_network_without_convolutions_has_a_report_too() -> None:
 
 
 def test_layers_are_spread_with_both_ends() -> None:
-    names = [str(index) for index in range(53)]
-    chosen = spread_over(names, 6)
-    assert (chosen[0], chosen[-1], len(chosen)) == ("0", "52", 6)
-    assert spread_over(names[:3], 6) == ["0", "1", "2"]
+    chosen = evenly(53, 6)
+    assert (chosen[0], chosen[-1], len(set(chosen))) == (0, 52, 6)
+    assert evenly(3, 6) == [0, 1, 2]
 
 
 def test_the_command(folder: Path) -> None:
     arguments = ["report", "network_of_report_test:small_net", "--input", "1x16x16", "--data", "images.npy"]
-    result = CliRunner().invoke(app, [*arguments, "-o", "out.html"])
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert re.fullmatch(r"out\.html: \d\.\d MB, open it in a browser\n", result.stdout)
+    code, out, err = invoke(*arguments, "-o", "out.html")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"out\.html: \d\.\d MB, open it in a browser\n", out)
     page = (folder / "out.html").read_text(encoding="utf-8")
     assert page.count('data-document="network\n') == 3
     assert "small_net: 1 finding" in page or "findings in 2 layers" in page
@@ -89,20 +86,16 @@ def test_the_command(folder: Path) -> None:
 
 def test_wrong_use_writes_nothing(folder: Path) -> None:
     arguments = ["report", "network_of_report_test:small_net", "--input", "1x16x16", "--data", "images.npy"]
-    result = CliRunner().invoke(app, [*arguments, "-o", "nowhere/out.html"])
-    assert result.exit_code == 2
-    assert "cannot be written" in result.stderr
-    result = CliRunner().invoke(app, [*arguments, "--image", "none.png", "-o", "out.html"])
-    assert result.exit_code == 2
+    code, _, err = invoke(*arguments, "-o", "nowhere/out.html")
+    assert code == 2
+    assert "cannot be written" in err
+    assert invoke(*arguments, "--image", "none.png", "-o", "out.html")[0] == 2
     assert not (folder / "out.html").exists()
 
 
-def test_the_embedded_network_has_a_report_of_ten_megabytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["report"])
-    assert (result.exit_code, result.stderr) == (0, "")
-    page = (tmp_path / "report.html").read_bytes()
+def test_the_embedded_network_has_a_report_of_ten_megabytes(workplace: Path) -> None:
+    code, _, err = invoke("report")
+    assert (code, err) == (0, "")
+    page = (workplace / "report.html").read_bytes()
     assert 3 * 10**6 < len(page) <= 10**7
     assert b'"kept"' not in page

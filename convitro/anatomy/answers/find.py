@@ -123,7 +123,7 @@ def answer(model: nn.Module, input: Any, *, image: int = 0, classes: Sequence[st
     returned = row_of_scores(output, image)
     linear = observer.linear and of_image(observer.linear, image)
     scores, ending = ending_of(None if linear is None else linear.result[0].double(), returned)
-    linear, reason = explained(linear, scores, ending, returned)
+    linear, reason = explained(linear, scores)
     return Answer(model_name(model), returned, ending, scores, linear, reason, tuple(classes))
 
 
@@ -196,9 +196,7 @@ def ending_of(sums: Tensor | None, returned: Tensor) -> tuple[Tensor | None, str
     return returned, "scores"
 
 
-def explained(
-    linear: LastLinear | None, scores: Tensor | None, ending: str, returned: Tensor
-) -> tuple[LastLinear | None, str]:
+def explained(linear: LastLinear | None, scores: Tensor | None) -> tuple[LastLinear | None, str]:
     """The layer if it made the scores, and why they are no sums over maps."""
     if linear is None:
         return None, NO_LINEAR

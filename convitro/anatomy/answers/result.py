@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from convitro.anatomy.answers.lastlinear import LastLinear
-from convitro.anatomy.tables import Table, json_numbers, number
+from convitro.anatomy.tables import Table, Tabled, json_numbers, number
 from convitro.errors import ArgumentError
 
 SHOWN = 10
@@ -25,7 +25,7 @@ ENDINGS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Answer:
+class Answer(Tabled):
     """How scores become shares, and the scores a sum over the last maps.
 
     score = sum of inputs · weights + bias, of the last linear layer; share = e^score / sum over all e^score.
@@ -193,14 +193,6 @@ class Answer:
             notes=(*notes, *([self.reason] if self.reason else [])),
             numeric=tuple(range(1, len(kept))),
         )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
 
     def _grouped(self, index: int) -> Tensor:
         """Input times weight of a class, by their places in the maps: (C, H, W), or (C,), or (F,)."""

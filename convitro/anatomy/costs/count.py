@@ -173,9 +173,9 @@ class Accountant(Observer):
 
     def _node(self, module: nn.Module, row: Row, *, has_parts: bool) -> Node:
         path = self.names[module]
-        if has_parts:
-            row = replace(row, output_bytes=0, time_ms=row.time_ms)
-        return Node(nesting(path), path.rpartition(".")[2] or type(module).__name__, row, has_parts)
+        if has_parts:  # what they write is counted in their rows
+            row = replace(row, output_bytes=0)
+        return Node(nesting(path), path.rpartition(".")[2] or type(module).__name__, row)
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -218,7 +218,7 @@ class Accountant(Observer):
         )
         row = replace(row, field=self._field(row.name, row.kind, result))
         self.rows.append(row)
-        self._nodes.append(Node(nesting(self.names[frame.module]) + 1, row.kind, row, has_parts=False))
+        self._nodes.append(Node(nesting(self.names[frame.module]) + 1, row.kind, row))
         self._calls_of[row.name] = made
 
     def _field(self, name: str, kind: str, output: Any) -> ReceptiveField | None:

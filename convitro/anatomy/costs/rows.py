@@ -63,9 +63,8 @@ class Row:
 
 
 class Node(NamedTuple):
-    """A row in the tree of modules: how deep it stands, its name there, whether it has parts."""
+    """A row in the tree of modules: how deep it stands, and its name there."""
 
     level: int
     variable: str
     row: Row
-    has_parts: bool

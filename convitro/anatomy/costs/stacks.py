@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from convitro.anatomy.costs.summarize import summary
 from convitro.anatomy.receptive.field import short
 from convitro.anatomy.receptive.network import receptive_field
-from convitro.anatomy.tables import Table, by
+from convitro.anatomy.tables import Table, Tabled, by
 from convitro.errors import ArgumentError
 from convitro.geometry import check_choice, integer_pair
 
@@ -65,7 +65,7 @@ class StackCosts:
 
 
 @dataclass(frozen=True, repr=False)
-class StackComparison:
+class StackComparison(Tabled):
     """Stacks of convolutions side by side, see `compare_stacks`.
 
     Args:
@@ -172,14 +172,6 @@ class StackComparison:
         values = torch.tensor(columns[: len(names)], dtype=torch.float64).T
         labels = tuple(f"{stack.name}\nsees {by(stack.field, always=True)}" for stack in self.stacks)
         return BarRows(self.table().title, values, labels, names, texts).plot(ax)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
 
 
 def time_beside(one: Timing, other: Timing) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from convitro.errors import ArgumentError, ShapeError
+from convitro.errors import ArgumentError, ShapeError, first_line
 
 
 def zeros(
@@ -83,5 +83,5 @@ def size_error(caller: str, input: tuple[Tensor, ...], error: Exception) -> Shap
     return ShapeError(
         f"{caller}: the model cannot run on an input of this size.",
         received=", ".join(str(tuple(tensor.shape)) for tensor in input),
-        hint=f"the model says: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+        hint=f"the model says: {first_line(error)}",
     )

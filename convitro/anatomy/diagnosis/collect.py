@@ -20,6 +20,7 @@ from convitro.anatomy.diagnosis.sample import (
     on_grid,
 )
 from convitro.anatomy.diagnosis.tails import Tails, tails_of
+from convitro.anatomy.observe import device_of
 from convitro.anatomy.stages import Activation, Stage
 from convitro.anatomy.trace import Traced, Tracer
 from convitro.progress import track
@@ -171,11 +172,6 @@ def collect(model: nn.Module, data: Batches, doing: str) -> Records:
         scores = collector.run(images.to(device), mode="eval")
         records.add(collector.records(), images, answers(scores, labels))
     return records
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where the model computes: where its first parameter lies."""
-    return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
 
 
 def answered(model: nn.Module, data: Batches, doing: str) -> Answers | None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from convitro.anatomy.diagnosis.finding import Drawing, Finding, filter_bars, kernels_of
 from convitro.anatomy.diagnosis.records import LayerRecord
 from convitro.anatomy.stages import BatchNorm
+from convitro.plots.words import counted
 
 RARE = 0.05  # share of images
 CONFIDENCE_Z = 1.645  # one-sided, 95 %
@@ -80,7 +81,7 @@ def dead(record: LayerRecord, index: int) -> Finding:
     """The finding that a filter never responds."""
     maps = record.activated
     assert maps is not None
-    pixels = f"{maps.pixels:,} pixels of {maps.images:,} image{'s' * (maps.images != 1)}"
+    pixels = f"{maps.pixels:,} pixels of {counted(maps.images, 'image')}"
     highest = float(record.before.highest[index])
     return Finding(
         "dead",

@@ -15,6 +15,7 @@ import torch
 from convitro.anatomy.diagnosis.finding import Finding
 from convitro.anatomy.tables import WIDTH, Table, json_numbers
 from convitro.plots import Bars
+from convitro.plots.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,9 +159,9 @@ class Diagnosis:
     def title(self) -> str:
         """The outcome in one line."""
         count = len(self.findings)
-        outcome = "no findings" if not count else "1 finding" if count == 1 else f"{count} findings"
-        layers = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
-        return f"{self.model}: {outcome} in {layers} over {self.images:,} image{'s' * (self.images != 1)}"
+        outcome = counted(count, "finding") if count else "no findings"
+        layers, images = counted(len(self.layers), "layer"), counted(self.images, "image")
+        return f"{self.model}: {outcome} in {layers} over {images}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the pictures as JSON types."""

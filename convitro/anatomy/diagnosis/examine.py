@@ -20,6 +20,7 @@ from convitro.anatomy.diagnosis.redundant import redundant_filters
 from convitro.anatomy.diagnosis.saturated import saturated_filters
 from convitro.anatomy.diagnosis.spread import gain, misshapen_layers, outsized_filters
 from convitro.anatomy.observe import check_model
+from convitro.plots.words import counted
 
 
 def diagnose(model: nn.Module, data: Any, *, held_out: Any = None, batch_size: int = 32) -> Diagnosis:
@@ -123,10 +124,9 @@ def notes(records: Records, unproven: int, *, labels_missing: bool) -> tuple[str
     if records.layers and records.images < FEWEST_IMAGES:
         lines.append(f"Fewer than {FEWEST_IMAGES} images: the maps of filters were not compared.")
     if unproven:
-        filters = "1 filter" if unproven == 1 else f"{unproven} filters"
         lines.append(
-            f"{filters} did not respond, but {records.images} image{'s' * (records.images != 1)} cannot show "
-            f"that {'it is' if unproven == 1 else 'they are'} dead: {FEWEST_EVIDENCE} can."
+            f"{counted(unproven, 'filter')} did not respond, but {counted(records.images, 'image')} cannot "
+            f"show that {'it is' if unproven == 1 else 'they are'} dead: {FEWEST_EVIDENCE} can."
         )
     if labels_missing:
         lines.append("held_out has no labels that fit the scores, so nothing was compared.")

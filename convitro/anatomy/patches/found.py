@@ -16,9 +16,10 @@ from convitro.anatomy.projections.deconvolution import project
 from convitro.anatomy.projections.projection import Projection
 from convitro.anatomy.receptive.field import Box
 from convitro.anatomy.receptive.network import receptive_field
-from convitro.anatomy.tables import Table, by, json_numbers, number
+from convitro.anatomy.tables import Table, Tabled, by, json_numbers, number
 from convitro.errors import ArgumentError
 from convitro.plots import Sheet, patch_sheet
+from convitro.plots.words import counted
 from convitro.progress import track
 
 SHOWN_FILTERS, LISTED_FILTERS, FILTERS_IN_A_PAGE = 12, 32, 4
@@ -26,7 +27,7 @@ CLOSE = 1e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TopPatches:
+class TopPatches(Tabled):
     """For each of some filters the pieces of images that made it most active.
 
     Only numbers are kept. Images are read from the data again, and projections computed, when they are asked
@@ -155,15 +156,10 @@ class TopPatches:
         rest = len(self.filters) - len(rows)
         count = self.values.shape[1]
         columns = ("filter", "strongest", "weakest kept", "strongest in image", "at y, x")
-        filters = "1 filter" if len(self.filters) == 1 else f"{len(self.filters)} filters"
+        filters = counted(len(self.filters), "filter")
         title = f"{self.layer}: the {count} strongest patches of {filters}, {self.seen:,} images"
         notes = (f"… {rest} more filters",) if rest else ()
         return Table(title, columns, tuple(rows), notes, numeric=(1, 2, 3, 4))
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return self.plot(most=FILTERS_IN_A_PAGE)._repr_html_() + self.table().html()  # it has to be quick

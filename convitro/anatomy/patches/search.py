@@ -16,9 +16,9 @@ from convitro.anatomy.batches import Batches, batches
 from convitro.anatomy.dissection import unknown_layers
 from convitro.anatomy.indexing import checked_index
 from convitro.anatomy.observe import check_model
+from convitro.anatomy.one_layer import OneLayer
 from convitro.anatomy.patches import resume
 from convitro.anatomy.patches.found import TopPatches
-from convitro.anatomy.patches.layer_maps import LayerMaps
 from convitro.anatomy.patches.ranking import Ranking
 from convitro.anatomy.projections.backtrack import channels_last
 from convitro.anatomy.projections.deconvolution import check_method
@@ -170,7 +170,7 @@ class Search:
         self, stream: Iterable[tuple[int, Tensor]], save: Callable[..., None] | None, every: int
     ) -> None:
         """Rank every batch that has not been; what stops this leaves a checkpoint behind."""
-        maps, saved, passed = LayerMaps(self.model, self.layer), self.done, 0
+        maps, saved, passed = OneLayer(self.model, self.layer), self.done, 0
         total = (
             None
             if self.source.total is None
@@ -194,8 +194,8 @@ class Search:
                 save(finished=False)
             raise
 
-    def _rank(self, maps: LayerMaps, number: int, images: Tensor) -> None:
-        found = maps.of(images)
+    def _rank(self, maps: OneLayer, number: int, images: Tensor) -> None:
+        found = maps.maps_of(images.to(maps.device, copy=True))
         if found is None:
             raise unknown_layers([self.layer], maps.seen)
         chosen = self._chosen(found)

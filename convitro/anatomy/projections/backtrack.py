@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 
 import torch
@@ -12,11 +11,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from convitro.anatomy.observe import call_arguments, copied
-from convitro.anatomy.patches.layer_maps import ReachedLayer
+from convitro.anatomy.one_layer import OneLayer
 from convitro.anatomy.projections.rules import PASSED, activate, normalize
 from convitro.anatomy.recognise import ACTIVATIONS, BATCH_NORMS, CONVOLUTIONS, read_convolution
-from convitro.anatomy.stages import Chain
-from convitro.anatomy.trace import Tracer
 from convitro.errors import ArgumentError, UnsupportedError
 
 Function = Callable[..., Any]
@@ -37,10 +34,8 @@ SAID = (
 )
 
 
-class Backtracker(Tracer):
+class Backtracker(OneLayer):
     """Watches a run, keeps what connects a layer to the input, and lets rules stand in for derivatives.
-
-    Later runs stop behind the layer: what follows it is known from the first.
 
     Args:
         model: what will run.
@@ -49,20 +44,14 @@ class Backtracker(Tracer):
     """
 
     def __init__(self, model: nn.Module, layer: str, method: str) -> None:
-        super().__init__(model, [layer])
-        self.layer = layer
+        super().__init__(model, layer)
         self.method = method
         self.image: Tensor | None = None
-        self.output: Tensor | None = None
-        self.chain: Chain | None = None
         self.said: dict[Any, str] = {}
-        first = next((tensor for tensor in model.parameters()), None)
-        self.device = torch.device("cpu") if first is None else first.device
 
     def maps(self, input: Any) -> Tensor | None:
         """Run the model; the activated maps of the layer, connected to `image`, or None if it did not run."""
-        self.forget()
-        self.output, self.said = None, {}
+        self.said = {}
         args, kwargs = call_arguments(input)
         self.image = image_in((args, kwargs)).detach().clone().requires_grad_()
         chosen = image_in((args, kwargs))
@@ -74,15 +63,7 @@ class Backtracker(Tracer):
 
         with torch.enable_grad():
             args, kwargs = tree_map(given, (args, kwargs))
-        with self:
-            with suppress(ReachedLayer):
-                self.model(*args, **kwargs)
-            if self.output is None:
-                return None
-            if self.chain is None:
-                self.chain = self.traced[0].chain
-            activated: Tensor = self.chain.activated(self.output)
-        return activated
+        return self.maps_of(*args, **kwargs)
 
     def call(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The function's value, computed so that it can be followed back, even where the model forbids it."""
@@ -107,19 +88,6 @@ class Backtracker(Tracer):
             self.said[node] = ""
         if end is not None:
             self.said[end] = note
-
-    def _record(self, call: dict[str, Any], result: Tensor) -> None:
-        if self.chain is None:
-            super()._record(call, result)
-            name = self.seen[-1]
-        else:
-            name = self._next_name()
-        if name == self.layer:
-            with torch.enable_grad():
-                output = result.clone()  # stays, whatever is done to the maps in place
-                self.output = output if output.ndim == 4 else output.unsqueeze(0)
-            if self.chain is not None:
-                raise ReachedLayer
 
     def back(self, maps: Tensor, signal: Tensor) -> tuple[Tensor, tuple[str, ...]]:
         """Send a signal from the maps to the image.

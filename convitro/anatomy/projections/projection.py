@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convitro.anatomy.receptive.field import Box
-from convitro.anatomy.tables import Table, json_numbers, number
+from convitro.anatomy.tables import Table, Tabled, json_numbers, number
 from convitro.plots import Sheet, projection_sheet
 
 SOURCES = {
@@ -21,7 +21,7 @@ SOURCES = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Projection:
+class Projection(Tabled):
     """What the activity of a filter looks like in the image that caused it.
 
     Args:
@@ -103,11 +103,6 @@ class Projection:
             tuple(rows),
             self.notes,
         )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return self.plot()._repr_html_() + self.table().html()

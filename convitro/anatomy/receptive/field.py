@@ -10,7 +10,7 @@ import torch
 
 from convitro.anatomy.receptive.layout import COLUMNS, ROWS, Layout
 from convitro.anatomy.receptive.reach import Law, Reach
-from convitro.anatomy.tables import Table, by
+from convitro.anatomy.tables import Table, Tabled, by
 from convitro.errors import ArgumentError, UnknownLayerError, UnsupportedError, closest
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def short(pair: tuple[float | None, float | None]) -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class ReceptiveFields(Mapping[str, ReceptiveField]):
+class ReceptiveFields(Tabled, Mapping[str, ReceptiveField]):
     """The receptive fields of a network's convolutions and poolings, by name, in the order in which they ran.
 
     Args:
@@ -300,14 +300,6 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
             y_label="pixels",
             marks={"image": float(max(self.image_size))},
         ).plot(ax)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
 
 
 def line(item: ReceptiveField) -> tuple[str, ...]:

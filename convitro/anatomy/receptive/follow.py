@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from convitro.anatomy.observe import version_of
 from convitro.anatomy.receptive import pointwise, shapes, spatial
 from convitro.anatomy.receptive.call import Call, Function, Rule, rule_of
 from convitro.anatomy.receptive.layout import Layout, of_image, whole
@@ -157,11 +158,6 @@ class Follower:
 
     def _put(self, tensor: Tensor, layout: Layout | None) -> None:
         self._layouts[tensor] = (version_of(tensor), layout)
-
-
-def version_of(tensor: Tensor) -> int:
-    """How often the tensor was changed in place; inference tensors do not count."""
-    return 0 if tensor.is_inference() else tensor._version
 
 
 def name_of(function: Function) -> str:

@@ -198,7 +198,7 @@ def _transform_output(task: Task, scheme: Scheme, memory: tuple[Pointer, Pointer
         here = products[(row * across + column) * (scheme.planes * filters) + filter_]
         to = sums[(row * columns + column) * (outputs * filters) + filter_]
         _one_output(task, scheme.transform, (here, to), (biases[filter_].load(lanes), spread), filters)
-    _raise_flag(task, spread)
+    raise_flag(task, spread)
 
 
 def _one_output(
@@ -223,8 +223,8 @@ def _one_output(
     )
 
 
-def _raise_flag(task: Task, spread: Variable) -> None:
-    """Tell the caller of a number that is not finite: it has spread over its tile, where it must not."""
+def raise_flag(task: Task, spread: Variable) -> None:
+    """Tell the caller of a number that is not finite: it has spread further than it may."""
     found = task.builder.bitcast(spread.value.is_nan().ir, ir.IntType(task.width))
     with task.when(Value(task, task.builder.icmp_unsigned("!=", found, found.type(0)))):
         task.pointer("flag", INDEX).store(1)

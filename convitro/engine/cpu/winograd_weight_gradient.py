@@ -11,13 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.ir as ir
-
 from convitro.engine.cpu.multiply import Tile
 from convitro.engine.cpu.program import Task, apart
 from convitro.engine.cpu.source import index_table
-from convitro.engine.cpu.vector import BYTE, INDEX, Pointer, Value, Variable
+from convitro.engine.cpu.vector import BYTE, Pointer, Value
 from convitro.engine.cpu.weight_gradient_sums import product_sums
+from convitro.engine.cpu.winograd import raise_flag
 from convitro.engine.cpu.winograd_transforms import FOUR, Matrix, both_sides
 
 TRANSFORM = FOUR
@@ -155,12 +154,5 @@ def finish_unit(task: Task, tile: Tile, sums: Pointer, unit: Value) -> Pointer:
             lambda row, column: here[plane * (row * TRANSFORM.size + column)].load(lanes),
             store,
         )
-    _raise_flag(task, spread)
+    raise_flag(task, spread)
     return room
-
-
-def _raise_flag(task: Task, spread: Variable) -> None:
-    """Tell the caller of a number that is not finite: it has spread over its kernel, where it must not."""
-    found = task.builder.bitcast(spread.value.is_nan().ir, ir.IntType(task.width))
-    with task.when(Value(task, task.builder.icmp_unsigned("!=", found, found.type(0)))):
-        task.pointer("flag", INDEX).store(1)

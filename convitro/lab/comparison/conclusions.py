@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convitro.lab.comparison.statistics import Difference, RegimeStatistics, differences
+from convitro.plots.words import counted
 
 UNDER = {
     "drop-in": "As a drop-in",
@@ -252,8 +253,3 @@ def listed(words: Sequence[str]) -> str:
         'max, min and mean'
     """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{count} {noun}" + ("" if count == 1 else "s")

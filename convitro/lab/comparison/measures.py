@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from convitro.aggregation import Aggregation, resolve
 from convitro.anatomy.cancellation import random_baseline, share_lost
 from convitro.anatomy.convolution import Convolution
+from convitro.anatomy.indexing import evenly
 from convitro.anatomy.preserve import preserved
 from convitro.errors import ShapeError
 from convitro.geometry import conv_problem
@@ -229,7 +230,7 @@ def without_channels(network: nn.Module, name: str, images: Tensor, labels: Tens
     count = layer.in_channels
     if count == 1:
         return None
-    tried = sorted({round(index * (count - 1) / (DROPPED - 1)) for index in range(DROPPED)})
+    tried = evenly(count, DROPPED)
     images, labels = images[:PICTURES_DROPPED], labels[:PICTURES_DROPPED]
     found = []
     for channel in tried:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from convitro.lab.comparison.search import Cell
+from convitro.progress import line
 
 
 class Progress:
@@ -20,19 +21,10 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-            from rich.progress import Progress as Bar
+            from rich.progress import MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-            console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-            columns = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}", markup=False),
-            )
-            self._bar = Bar(*columns, console=console, transient=True)
+            left = TextColumn("{task.fields[left]}", markup=False)
+            self._bar = line(MofNCompleteColumn(), TimeElapsedColumn(), left, bar_width=None)
             self._bar.start()
             self._task = self._bar.add_task("null test", total=None, left="")
         return self

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convitro.errors import LoadError
+from convitro.errors import LoadError, first_line
 
 # torch.export's number of a dtype.
 DTYPES: dict[int, torch.dtype] = {
@@ -184,7 +184,7 @@ class Archive:
             raise LoadError(
                 f'load: "{self.path}" holds more than weights in "{member}". It was not run.',
                 expected="tensors",
-                received=str(error).strip().partition("\n")[0],
+                received=first_line(error),
                 hint="save with a version of torch from 2.8 on, without objects of one's own",
             ) from error
 

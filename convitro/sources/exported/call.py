@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from convitro.errors import ShapeError
+from convitro.errors import ShapeError, first_line
 from convitro.sources.exported.operators import Function, function_for
 from convitro.sources.graph import Step
 
@@ -75,7 +75,7 @@ class Call(Step):
             raise ShapeError(
                 f"{self.kind} {self.own_name!r} cannot be computed.",
                 received=", ".join(str(tuple(v.shape)) if isinstance(v, Tensor) else str(v) for v in values),
-                hint=f"torch says: {str(error).strip().partition(chr(10))[0] or type(error).__name__}",
+                hint=f"torch says: {first_line(error)}",
             ) from error
         parts = flat(result)
         if len(parts) < len(self.outputs):

@@ -82,6 +82,7 @@ class Reader:
         return None
 
     def is_tensor(self, name: str) -> bool:
+        """Whether the value of that name is a tensor."""
         return name in self.graph["tensor_values"]
 
     def sizes(self, name: str, *, hints: bool = False) -> tuple[int | None, ...]:

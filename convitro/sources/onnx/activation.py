@@ -24,6 +24,7 @@ SIXTH = 1 / 6
 
 @computes(*SIMPLE)
 def simple(node: Node, input: Tensor) -> Tensor:
+    """Each of torch's own; HardSwish since opset 14, Mish since 18, Relu of whole numbers as a limit."""
     if node.op == "Relu" and not input.is_floating_point():
         return input.clamp_min(0)
     return SIMPLE[node.op](input)
@@ -31,6 +32,7 @@ def simple(node: Node, input: Tensor) -> Tensor:
 
 @computes("LeakyRelu")
 def leaky_relu(node: Node, input: Tensor) -> Tensor:
+    """LeakyRelu: the slope below 0 is 0.01 unless the node says otherwise."""
     return F.leaky_relu(input, node.get("alpha", 0.01))
 
 
@@ -46,16 +48,19 @@ def prelu(node: Node, input: Tensor, slope: Tensor) -> Tensor:
 
 @computes("Elu")
 def elu(node: Node, input: Tensor) -> Tensor:
+    """Elu: towards -alpha, which is 1 unless the node says otherwise."""
     return F.elu(input, node.get("alpha", 1.0))
 
 
 @computes("Celu")
 def celu(node: Node, input: Tensor) -> Tensor:
+    """Celu, since opset 12: smooth at 0 for every alpha."""
     return F.celu(input, node.get("alpha", 1.0))
 
 
 @computes("Selu")
 def selu(node: Node, input: Tensor) -> Tensor:
+    """Selu: torch's own with the constants of the paper, written out with others."""
     alpha, gamma = node.get("alpha", 1.6732632423543772), node.get("gamma", 1.0507009873554805)
     if math.isclose(alpha, 1.6732632423543772, rel_tol=1e-6) and math.isclose(
         gamma, 1.0507009873554805, rel_tol=1e-6
@@ -66,17 +71,20 @@ def selu(node: Node, input: Tensor) -> Tensor:
 
 @computes("Gelu")
 def gelu(node: Node, input: Tensor) -> Tensor:
+    """Gelu, since opset 20: by erf, or by tanh where the node says so."""
     return F.gelu(input, approximate=node.get("approximate", "none"))
 
 
 @computes("Swish")
 def swish(node: Node, input: Tensor) -> Tensor:
+    """Swish, since opset 24: x * sigmoid(alpha * x); torch's silu where alpha is 1."""
     alpha = node.get("alpha", 1.0)
     return F.silu(input) if alpha == 1 else input * torch.sigmoid(alpha * input)
 
 
 @computes("HardSigmoid")
 def hard_sigmoid(node: Node, input: Tensor) -> Tensor:
+    """HardSigmoid: a line between 0 and 1; torch's own has a slope of 1/6, ONNX's usual one is 0.2."""
     alpha, beta = node.get("alpha", 0.2), node.get("beta", 0.5)
     if math.isclose(alpha, SIXTH, rel_tol=1e-6) and beta == 0.5:
         return F.hardsigmoid(input)
@@ -85,11 +93,13 @@ def hard_sigmoid(node: Node, input: Tensor) -> Tensor:
 
 @computes("ThresholdedRelu")
 def thresholded_relu(node: Node, input: Tensor) -> Tensor:
+    """ThresholdedRelu, since opset 10: 0 up to alpha, the number itself above."""
     return F.threshold(input, node.get("alpha", 1.0), 0)
 
 
 @computes("Shrink")
 def shrink(node: Node, input: Tensor) -> Tensor:
+    """Shrink, since opset 9: 0 between -lambd and lambd, drawn towards 0 by the bias elsewhere."""
     limit, bias = node.get("lambd", 0.5), node.get("bias", 0.0)
     if not input.is_floating_point():
         limit, bias = math.floor(limit), int(bias)

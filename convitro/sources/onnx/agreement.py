@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convitro.errors import LoadError, ShapeError
+from convitro.errors import LoadError, ShapeError, first_line
 from convitro.sources.graph import Graph
 from convitro.sources.onnx.checking import checked, parse
-from convitro.sources.onnx.fallback import first_line
 from convitro.sources.onnx.packages import onnx_package, onnxruntime_package
 from convitro.sources.onnx.reader import from_onnx
 from convitro.sources.onnx.tensors import EXTERNAL, read_tensor

@@ -77,12 +77,14 @@ def widened(compute: Function) -> Function:
 @computes(*ONE)
 @widened
 def of_one(node: Node, input: Tensor) -> Tensor:
+    """Number by number; Det of matrices. Round and Det since opset 11, BitwiseNot since 18, others by 9."""
     return ONE[node.op](input)
 
 
 @computes("Add", "Sub", "Mul", weights=WEIGHTS)
 @widened
 def with_weights(node: Node, first: Tensor, second: Tensor) -> Tensor:
+    """Add, Sub and Mul, of which either side may be a weight."""
     first, second = placed(node, first, second)
     return TWO[node.op](first, second)
 
@@ -90,6 +92,7 @@ def with_weights(node: Node, first: Tensor, second: Tensor) -> Tensor:
 @computes(*(name for name in TWO if name not in ("Add", "Sub", "Mul")))
 @widened
 def of_two(node: Node, first: Tensor, second: Tensor) -> Tensor:
+    """Comparisons and logic of two; GreaterOrEqual and LessOrEqual since opset 12, bits since 18."""
     first, second = placed(node, first, second)
     return TWO[node.op](first, second)
 
@@ -115,12 +118,14 @@ def placed(node: Node, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 @computes("Pow")
 def power(node: Node, base: Tensor, exponent: Tensor) -> Tensor:
+    """Pow: the result has the dtype of the base, whatever the exponent's is (since opset 12)."""
     return torch.pow(base, exponent).to(base.dtype)
 
 
 @computes("Mod")
 @widened
 def modulo(node: Node, first: Tensor, second: Tensor) -> Tensor:
+    """Mod, since opset 10: with the sign of the second, or with that of the first where `fmod` is set."""
     return torch.fmod(first, second) if node.get("fmod", 0) else torch.remainder(first, second)
 
 
@@ -135,11 +140,13 @@ def of_many(node: Node, *values: Tensor) -> Tensor:
 
 @computes("Where")
 def where(node: Node, condition: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Where, since opset 9: the three spread over one shape."""
     return torch.where(condition, first, second)
 
 
 @computes("IsInf")
 def is_infinite(node: Node, input: Tensor) -> Tensor:
+    """IsInf, since opset 10: of one sign only, where the node says so."""
     found = torch.zeros_like(input, dtype=torch.bool)
     if node.get("detect_negative", 1):
         found = found | torch.isneginf(input)
@@ -159,11 +166,13 @@ def plain_cast(number: int) -> bool:
 
 @computes("Cast", served=lambda node: plain_cast(node.get("to", 0)))
 def cast(node: Node, input: Tensor) -> Tensor:
+    """Cast to a dtype that torch has."""
     return input.to(torch_dtype(node.get("to")))
 
 
 @computes("CastLike")
 def cast_like(node: Node, input: Tensor, like: Tensor) -> Tensor:
+    """CastLike, since opset 15: the dtype is that of the second."""
     return input.to(like.dtype)
 
 
@@ -194,4 +203,5 @@ def general_product(node: Node, left: Tensor, right: Tensor, addend: Tensor | No
 
 @computes("Einsum")
 def einsum(node: Node, *values: Tensor) -> Tensor:
+    """Einsum, since opset 12, in the same letters as torch's."""
     return torch.einsum(node.get("equation"), *values)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from convitro.errors import LoadError, UnsupportedError
+from convitro.errors import LoadError, UnsupportedError, first_line
 from convitro.sources.onnx.packages import onnx_package, wanted
 
 LARGEST_FILE = 2**31 - 1  # what protobuf can hold
@@ -68,7 +68,7 @@ def checked(model: Any) -> Any:
     except Exception as error:  # the checker's own, and protobuf's
         raise LoadError(
             "load: the ONNX model contradicts itself.",
-            received=str(error).strip().partition("\n")[0] or type(error).__name__,
+            received=first_line(error),
             hint="save it again, or look for a newer version of the package onnx",
         ) from error
 

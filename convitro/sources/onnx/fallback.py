@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convitro.errors import ShapeError, UnsupportedError
+from convitro.errors import ShapeError, UnsupportedError, first_line
 from convitro.sources.graph import Step
 from convitro.sources.onnx.packages import onnx_package, onnxruntime_package
 from convitro.sources.onnx.tensors import onnx_dtype
@@ -124,8 +124,3 @@ def unsupported(operation: str, name: str, reason: str) -> UnsupportedError:
         expected="operations on tensors, of ONNX or of onnxruntime",
         received=reason,
     )
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__

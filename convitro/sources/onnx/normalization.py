@@ -37,6 +37,7 @@ def batch_normalization(
 
 @computes("InstanceNormalization", weights=SCALES)
 def instance_normalization(node: Node, input: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    """InstanceNormalization: every channel of every image with its own mean and deviation."""
     return F.instance_norm(input, weight=scale, bias=bias, eps=node.get("epsilon", EPSILON))
 
 
@@ -72,6 +73,7 @@ def layer_normalization(
 
 @computes("RMSNormalization", weights={1: "weight"}, served=lambda node: node.get("stash_type", 1) == 1)
 def rms_normalization(node: Node, input: Tensor, scale: Tensor) -> Tensor:
+    """RMSNormalization, since opset 23: over all axes from one on; half precision is squared in float32."""
     axes = list(range(node.get("axis", -1) % max(input.ndim, 1), input.ndim))
     wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
     inverse = torch.rsqrt(wide.square().mean(axes, keepdim=True) + node.get("epsilon", EPSILON))
@@ -92,12 +94,14 @@ def local_response(node: Node, input: Tensor) -> Tensor:
 
 @computes("LpNormalization")
 def lp_normalization(node: Node, input: Tensor) -> Tensor:
+    """LpNormalization: along one axis; what has no length stays 0."""
     norms = input.norm(node.get("p", 2), dim=node.get("axis", -1), keepdim=True)
     return torch.where(norms == 0, torch.zeros_like(input), input / norms)
 
 
 @computes("MeanVarianceNormalization")
 def mean_variance(node: Node, input: Tensor) -> Tensor:
+    """MeanVarianceNormalization, since opset 9: over images, rows and columns unless the node names axes."""
     axes = list(node.get("axes") or (0, 2, 3))
     mean = input.mean(axes, keepdim=True)
     deviation = input.var(axes, correction=0, keepdim=True).sqrt()

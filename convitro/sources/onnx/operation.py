@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from convitro.errors import ConvitroError, ShapeError
+from convitro.errors import ConvitroError, ShapeError, first_line
 from convitro.sources.graph import Step
 from convitro.sources.onnx.node import Node, Operator
 
@@ -67,7 +67,7 @@ class Operation(Step):
             raise ShapeError(
                 f"{self.kind} {self.own_name!r} cannot be computed.",
                 received=", ".join(map(str, shapes)),
-                hint=f"torch says: {str(error).strip().partition(chr(10))[0] or type(error).__name__}",
+                hint=f"torch says: {first_line(error)}",
             ) from error
 
     def extra_repr(self) -> str:

@@ -99,6 +99,7 @@ def window_sums(padded: Tensor, at: Windows, sizes: torch.Size) -> Tensor:
 
 @computes("GlobalAveragePool")
 def global_average_pool(node: Node, input: Tensor) -> Tensor:
+    """GlobalAveragePool: over all axes of space; of pictures as the layer that dissecting knows."""
     if input.ndim == 4:
         return F.adaptive_avg_pool2d(input, 1)
     return input.mean(tuple(range(2, input.ndim)), keepdim=True)
@@ -106,6 +107,7 @@ def global_average_pool(node: Node, input: Tensor) -> Tensor:
 
 @computes("GlobalMaxPool")
 def global_max_pool(node: Node, input: Tensor) -> Tensor:
+    """GlobalMaxPool: over all axes of space; of pictures as the layer that dissecting knows."""
     if input.ndim == 4:
         return F.adaptive_max_pool2d(input, 1)
     return input.amax(tuple(range(2, input.ndim)), keepdim=True)

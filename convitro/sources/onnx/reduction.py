@@ -11,6 +11,7 @@ from convitro.sources.onnx.node import Function, Node, computes
 
 
 def product(input: Tensor, axes: Sequence[int], keep: bool) -> Tensor:
+    """The product over several axes, of which torch takes one at a time."""
     for axis in sorted((axis % max(input.ndim, 1) for axis in axes), reverse=True):
         input = input.prod(axis, keepdim=keep)
     return input
@@ -75,6 +76,7 @@ def place_of_extreme(node: Node, input: Tensor) -> Tensor:
 
 @computes("CumSum")
 def cumulative_sum(node: Node, input: Tensor, axis: Tensor) -> Tensor:
+    """CumSum, since opset 11: `reverse` begins at the end, `exclusive` leaves out the number itself."""
     along = int(axis)
     turned = input.flip(along) if node.get("reverse", 0) else input
     sums = turned.cumsum(along, dtype=input.dtype)

@@ -179,6 +179,7 @@ NEAREST: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def linear(distance: Tensor) -> Tensor:
+    """The weight of a neighbour at that distance: a triangle."""
     return (1 - distance.abs()).clamp_min(0)
 
 

@@ -20,6 +20,7 @@ def whole(values: Tensor | Sequence[int] | None) -> list[int]:
 
 @computes("Constant", served=lambda node: isinstance(node.get("value"), Tensor))
 def constant(node: Node) -> Tensor:
+    """Constant, where it is a tensor."""
     return torch.as_tensor(node.get("value"))
 
 
@@ -33,16 +34,19 @@ def constant_of_shape(node: Node, shape: Tensor) -> Tensor:
 
 @computes("Identity")
 def identity(node: Node, input: Tensor) -> Tensor:
+    """Identity: the same tensor, not a copy."""
     return input
 
 
 @computes("Shape")
 def shape(node: Node, input: Tensor) -> Tensor:
+    """Shape: of all axes, or since opset 15 of those from `start` to `end`."""
     return torch.tensor(input.shape[node.get("start", 0) : node.get("end", input.ndim)], dtype=torch.int64)
 
 
 @computes("Size")
 def size(node: Node, input: Tensor) -> Tensor:
+    """Size: how many numbers there are."""
     return torch.tensor(input.numel())
 
 
@@ -62,6 +66,7 @@ def reshape(node: Node, input: Tensor, shape: Tensor | None = None) -> Tensor:
 
 @computes("Flatten")
 def flatten(node: Node, input: Tensor) -> Tensor:
+    """Flatten: a matrix, whose rows are all axes before `axis`, whatever the rank."""
     axis = node.get("axis", 1)
     if axis == 1 and input.ndim > 1:
         return torch.flatten(input, 1)
@@ -73,11 +78,13 @@ def flatten(node: Node, input: Tensor) -> Tensor:
 
 @computes("Transpose")
 def transpose(node: Node, input: Tensor) -> Tensor:
+    """Transpose: the axes in reverse unless the node has an order."""
     return input.permute(node.get("perm") or list(range(input.ndim))[::-1])
 
 
 @computes("Squeeze")
 def squeeze(node: Node, input: Tensor, axes: Tensor | None = None) -> Tensor:
+    """Squeeze: the axes of size 1, or those named, since opset 13 by a value; a named one must be 1."""
     over = whole(node.get("axes") if axes is None else axes)
     if not over:
         return input.squeeze()
@@ -88,6 +95,7 @@ def squeeze(node: Node, input: Tensor, axes: Tensor | None = None) -> Tensor:
 
 @computes("Unsqueeze")
 def unsqueeze(node: Node, input: Tensor, axes: Tensor | None = None) -> Tensor:
+    """Unsqueeze: the axes, a value since opset 13, are counted in the result."""
     over = whole(node.get("axes") if axes is None else axes)
     ndim = input.ndim + len(over)
     for axis in sorted(axis + ndim if axis < 0 else axis for axis in over):
@@ -97,6 +105,7 @@ def unsqueeze(node: Node, input: Tensor, axes: Tensor | None = None) -> Tensor:
 
 @computes("Concat")
 def concat(node: Node, *values: Tensor) -> Tensor:
+    """Concat: before opset 4 along the channels unless the node said otherwise."""
     return torch.cat(values, dim=node.get("axis", 1))
 
 
@@ -174,21 +183,25 @@ def border_places(mode: str, size: int, before: int, behind: int) -> Tensor:
 
 @computes("Expand")
 def expand(node: Node, input: Tensor, shape: Tensor) -> Tensor:
+    """Expand, since opset 8: both shapes spread, so an axis may also stay as large as it was."""
     return input.expand(torch.broadcast_shapes(input.shape, tuple(whole(shape))))
 
 
 @computes("Tile")
 def tile(node: Node, input: Tensor, repeats: Tensor) -> Tensor:
+    """Tile: so many times along each axis."""
     return input.repeat(whole(repeats))
 
 
 @computes("Range")
 def span(node: Node, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
+    """Range, since opset 11: up to the limit, without it."""
     return torch.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
 
 
 @computes("Gather", weights={0: "table"})
 def gather(node: Node, data: Tensor, places: Tensor) -> Tensor:
+    """Gather: the slices at those places; since opset 11 negative ones count from the end."""
     axis = node.get("axis", 0) % max(data.ndim, 1)
     wrapped = torch.where(places < 0, places + data.shape[axis], places).long()
     taken = data.index_select(axis, wrapped.reshape(-1))
@@ -197,12 +210,14 @@ def gather(node: Node, data: Tensor, places: Tensor) -> Tensor:
 
 @computes("GatherElements")
 def gather_elements(node: Node, data: Tensor, places: Tensor) -> Tensor:
+    """GatherElements, since opset 11: one number for each place; negative ones count from the end."""
     axis = node.get("axis", 0)
     return data.gather(axis, torch.where(places < 0, places + data.shape[axis], places).long())
 
 
 @computes("DepthToSpace")
 def depth_to_space(node: Node, input: Tensor) -> Tensor:
+    """DepthToSpace: the block stands first among the channels, or last in mode CRD (since opset 11)."""
     n, channels, height, width = input.shape
     block = node.get("blocksize")
     each = channels // block**2
@@ -214,6 +229,7 @@ def depth_to_space(node: Node, input: Tensor) -> Tensor:
 
 @computes("SpaceToDepth")
 def space_to_depth(node: Node, input: Tensor) -> Tensor:
+    """SpaceToDepth: the block stands first among the channels, or last in mode CRD (since opset 28)."""
     n, channels, height, width = input.shape
     block = node.get("blocksize")
     if node.get("mode", "DCR") == "CRD":
@@ -224,10 +240,12 @@ def space_to_depth(node: Node, input: Tensor) -> Tensor:
 
 @computes("Trilu")
 def triangle(node: Node, input: Tensor, diagonal: Tensor | None = None) -> Tensor:
+    """Trilu, since opset 14: the upper triangle unless the node says otherwise; of each matrix of a batch."""
     function = torch.triu if node.get("upper", 1) else torch.tril
     return function(input, diagonal=0 if diagonal is None else int(diagonal))
 
 
 @computes("NonZero")
 def nonzero(node: Node, input: Tensor) -> Tensor:
+    """NonZero, since opset 9: a row for each axis; a single number counts as having one."""
     return input.reshape(-1 if input.ndim == 0 else input.shape).nonzero().T

@@ -98,8 +98,6 @@ function Order() {
   return html`<div class="order"><span aria-hidden="true">Channels</span>
     <${Radios}
       label="Order of the channels"
-      class="segments"
-      itemClass="segment"
       items=${ORDERS}
       chosen=${strongestFirst.value ? "strength" : "number"}
       onChoose=${(key) => (strongestFirst.value = key === "strength")}

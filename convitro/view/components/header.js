@@ -24,8 +24,6 @@ export function Header() {
         <span aria-hidden="true">Colour scale</span>
         <${Radios}
           label="Colour scale"
-          class="segments"
-          itemClass="segment"
           items=${SCALES}
           chosen=${sharedScale.value ? "shared" : "own"}
           onChoose=${(key) => (sharedScale.value = key === "shared")}

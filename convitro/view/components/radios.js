@@ -6,12 +6,14 @@ import { html } from "./html.js";
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
 /**
+ * A segmented bar, unless it is given other looks.
+ *
  * @param {{
- *   label: string, class: string, items: {key: string | number, label: string, body: any, faint?: boolean, onClick?: (event: MouseEvent) => void}[],
- *   chosen: string | number, onChoose: (key: any) => void, itemClass: string
+ *   label: string, class?: string, items: {key: string | number, label: string, body: any, faint?: boolean, onClick?: (event: MouseEvent) => void}[],
+ *   chosen: string | number, onChoose: (key: any) => void, itemClass?: string
  * }} props `body` is what stands in the button, `label` what a screen reader says
  */
-export function Radios({ label, items, chosen, onChoose, itemClass, ...rest }) {
+export function Radios({ label, items, chosen, onChoose, class: rowClass = "segments", itemClass = "segment" }) {
   const row = useRef(null);
   const at = items.findIndex(({ key }) => key === chosen);
 
@@ -29,7 +31,7 @@ export function Radios({ label, items, chosen, onChoose, itemClass, ...rest }) {
     row.current.children[next].focus({ preventScroll: true });
   };
 
-  return html`<div ref=${row} role="radiogroup" aria-label=${label} class=${rest.class} onKeyDown=${onKeyDown}>
+  return html`<div ref=${row} role="radiogroup" aria-label=${label} class=${rowClass} onKeyDown=${onKeyDown}>
     ${items.map(
       ({ key, label: name, body, faint = false, onClick }, index) => html`<button
         type="button"

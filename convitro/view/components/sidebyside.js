@@ -33,7 +33,7 @@ export function SideBySide() {
     <div class="side-head">
       <h3 id="side-by-side">The same filter on other pictures</h3>
       <${Radios}
-        label="Which map" class="segments" itemClass="segment" items=${kinds.map((each) => ({ ...each, body: each.label.split(" ")[0] }))}
+        label="Which map" items=${kinds.map((each) => ({ ...each, body: each.label.split(" ")[0] }))}
         chosen=${kind} onChoose=${(key) => (besideKind.value = key)}
       />
     </div>

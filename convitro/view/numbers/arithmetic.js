@@ -66,7 +66,7 @@ export function products(layer, patch, kernel, outside) {
  * Whether padded items take no part: so in every layer but the ordinary product-and-sum.
  * @param {object} layer
  */
-export function skipsPadding(layer) {
+function skipsPadding(layer) {
   return layer.padding_mode === "zeros" && !(layer.combine === "multiply" && layer.window === "sum");
 }
 

@@ -22,7 +22,7 @@ export function paddingOf(word, layer) {
 }
 
 /** How many pixels a kernel spans: its size, with the gaps that dilation leaves. */
-export function reachOf(kernel, dilation) {
+function reachOf(kernel, dilation) {
   return (kernel - 1) * dilation + 1;
 }
 

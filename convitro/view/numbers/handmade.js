@@ -19,7 +19,7 @@ import { compose } from "./kernels.js";
  * @param {Filter} filter
  * @param {import("./samples.js").Sample} picture
  */
-export function manifestOf({ kernels: [{ rows, columns }], stride, padding, dilation }, { size, channels }) {
+function manifestOf({ kernels: [{ rows, columns }], stride, padding, dilation }, { size, channels }) {
   const layer = {
     input_size: size,
     kernel_size: [rows, columns],

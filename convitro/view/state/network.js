@@ -9,7 +9,7 @@ export const folded = signal(new Set());
 export const unit = signal(null); // {layer, y, x, size}: a pixel of a small map under the pointer
 
 /** The nodes of the open network in the order in which they run. */
-export const nodes = computed(() =>
+const nodes = computed(() =>
   (network.value?.nodes ?? []).map(([name, kind, sources]) => ({ name, kind, sources })),
 );
 

@@ -4,17 +4,19 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
+from convitro.anatomy import Anatomy
 from convitro.explorer import create_app
 from convitro.explorer.server import bound_socket, web_server
 from convitro.explorer.training import Run
 from convitro.sources import Network
-from tests.explorer.networks import digits, embedded, faulty, odd, paged, resnet, small
+from tests.explorer.networks import NETWORKS, anatomy_of
 
 TOKEN = "a-token-for-tests"
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -59,25 +61,22 @@ class Explorer:
 @pytest.fixture(scope="session")
 def explorers() -> Iterator[Callable[[str], Explorer]]:
     """Explorers by the name of their network, each started once."""
-    makers = {
-        "small": small,
-        "digits": digits,
-        "embedded": embedded,
-        "faulty": faulty,
-        "odd": odd,
-        "paged": paged,
-        "resnet": resnet,
-    }
     running: dict[str, Explorer] = {}
 
     def find(name: str) -> Explorer:
         if name not in running:
-            running[name] = Explorer(makers[name]())
+            running[name] = Explorer(NETWORKS[name]())
         return running[name]
 
     yield find
     for explorer in running.values():
         explorer.stop()
+
+
+@pytest.fixture(scope="module")
+def anatomies() -> Callable[[str], Anatomy]:
+    """The library's own numbers about the picture that is open at first, by the name of the network."""
+    return cache(lambda name: anatomy_of(NETWORKS[name]()))
 
 
 @pytest.fixture(scope="session")

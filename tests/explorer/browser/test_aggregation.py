@@ -7,13 +7,12 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import convitro
-from convitro.aggregation import registry
 from convitro.anatomy import Anatomy, LayerAnatomy, rerun
 from convitro.sources import Network
 from tests.explorer.browser.conftest import Explorer
 from tests.explorer.browser.reading import point_at, reads
-from tests.explorer.browser.test_numbers_shown import NETWORKS, anatomy_of
-from tests.explorer.test_aggregation import Energy, input_of
+from tests.explorer.networks import NETWORKS, anatomy_of, input_of
+from tests.own_aggregation import Energy
 
 OpenPage = Callable[..., Page]
 OUTCOME = "[data-state=same], [data-state=changed], [data-state=other]"
@@ -86,7 +85,7 @@ def test_the_numbers_of_the_cards(
     specs: list[str],
 ) -> None:
     page = open_cards(name, layer=layer, filter=filter, pixel=f"{pixel[0]},{pixel[1]}")
-    anatomy = anatomy_of(name)[layer]
+    anatomy = anatomy_of(NETWORKS[name]())[layer]
     assert card(page, specs[0]).get_attribute("data-trained") == "true"
     assert page.locator(".combining-card").first.get_attribute("data-aggregation") == specs[0]
     for spec in specs:
@@ -104,7 +103,7 @@ def shares(text: str) -> list[float]:
 @pytest.mark.parametrize("spec", ["mean", "logsumexp(beta=1.0)"])
 def test_what_the_network_then_answers(open_cards: OpenPage, spec: str) -> None:
     network: Network = NETWORKS["small"]()
-    before = anatomy_of("small").output[0].softmax(0)
+    before = anatomy_of(NETWORKS["small"]()).output[0].softmax(0)
     after = rerun(network.model, input_of(network), {"0": spec})[0].softmax(0)
     page = open_cards("small", layer="0", filter=2)
     answer = computed(page, spec, "0", 2).locator(".outcome").and_(page.locator(OUTCOME))
@@ -122,7 +121,7 @@ def test_what_the_network_then_answers(open_cards: OpenPage, spec: str) -> None:
 def test_an_output_without_classes(open_cards: OpenPage) -> None:
     page = open_cards("odd", layer="9", filter=0)
     network = NETWORKS["odd"]()
-    before = anatomy_of("odd").output.double()
+    before = anatomy_of(NETWORKS["odd"]()).output.double()
     after = rerun(network.model, input_of(network), {"9": "mean"}).double()
     answer = computed(page, "mean", "9", 0).locator("[data-state=other]")
     expect(answer).to_be_visible()
@@ -134,21 +133,17 @@ def test_a_layer_that_keeps_its_maps_apart(open_cards: OpenPage) -> None:
     page = open_cards("odd", layer="0", filter=1, pixel="3,4")
     shown = computed(page, "mean", "0", 1)
     expect(shown.locator(".outcome")).to_contain_text("expects the maps apart")
-    expected = anatomy_of("odd")["0"].filter(1, "mean").activated[0, 3, 4]
+    expected = anatomy_of(NETWORKS["odd"]())["0"].filter(1, "mean").activated[0, 3, 4]
     assert reads(shown.locator(".value").inner_text(), float(expected))
 
 
-def test_an_own_aggregation_has_a_card_by_itself(
-    open_cards: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for table in ("_named", "_by_spec"):
-        monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
+def test_an_own_aggregation_has_a_card_by_itself(open_cards: OpenPage, own_registry: None) -> None:
     convitro.register_aggregation(Energy())
     page = open_cards("small", layer="0", filter=3, pixel="7,7")
     page.get_by_role("radio", name="aggregated maps").click()
     shown = computed(page, "energy", "0", 3)
     expect(shown).to_contain_text("The mean of the squares.")
-    maps = anatomy_of("small")["0"].partial_maps(3)[0, :, 7, 7]
+    maps = anatomy_of(NETWORKS["small"]())["0"].partial_maps(3)[0, :, 7, 7]
     expect(shown.locator(".value")).not_to_be_empty()
     assert reads(shown.locator(".value").inner_text(), float(maps.double().square().mean()))
     expect(shown.locator(OUTCOME)).to_be_visible()
@@ -156,7 +151,7 @@ def test_an_own_aggregation_has_a_card_by_itself(
 
 @pytest.fixture(scope="module")
 def small_anatomy() -> Anatomy:
-    return anatomy_of("small")
+    return anatomy_of(NETWORKS["small"]())
 
 
 def test_the_cancellation(open_cards: OpenPage, small_anatomy: Anatomy) -> None:
@@ -206,7 +201,7 @@ def test_opposing_channels_in_the_filter_view(open_page: OpenPage, small_anatomy
 
 def test_opposing_channels_of_all_pages(open_page: OpenPage) -> None:
     page = open_page("paged", layer="2", filter=2, pixel="3,4")
-    found = anatomy_of("paged")["2"].filter(2).cancellation
+    found = anatomy_of(NETWORKS["paged"]())["2"].filter(2).cancellation
     expect(page.locator(".pages")).to_contain_text("channels 0 to 63 of 150")
     expect(page.locator(".opposing")).not_to_contain_text("on this page")
     pairs = found.pairs(3, 4)

@@ -13,7 +13,7 @@ from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
 from tests.explorer.browser.conftest import settled
 from tests.explorer.browser.reading import reads
-from tests.explorer.networks import digits, embedded, small
+from tests.explorer.networks import digits, embedded, input_of, small
 
 OpenPage = Callable[..., Page]
 MINUS = "\u2212"
@@ -22,8 +22,7 @@ MINUS = "\u2212"
 @pytest.fixture(scope="module")
 def found() -> Answer:
     network = embedded()
-    pixels = to_input(load_picture("cat"), network.input_size)
-    return answer(network.model, network.normalize(pixels), classes=network.classes)
+    return answer(network.model, input_of(network), classes=network.classes)
 
 
 def dialog(page: Page) -> Locator:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.explorer.browser.conftest import Explorer
 from tests.explorer.browser.reading import mark_box, point_at, reads
-from tests.explorer.browser.test_numbers_shown import anatomy_of
+from tests.explorer.networks import anatomy_of, small
 
 OpenPage = Callable[..., Page]
 
@@ -123,7 +123,7 @@ def test_the_kernel_slides_over_every_channel(open_page: OpenPage) -> None:
     page.keyboard.press(",")
     expect(page.locator(".slide-reached")).to_contain_text("place 20 of 256")
     expect(page.locator(".sentence")).to_have_attribute("data-pixel", "1,3")
-    trace = anatomy_of("small")["0"].pixel(2, 1, 3)
+    trace = anatomy_of(small())["0"].pixel(2, 1, 3)
     for row, value in zip(page.locator(".channel-row").all(), trace.partials, strict=True):
         assert reads(row.locator(".partial-value").inner_text(), float(value))
         assert mark_box(row.locator("[data-column=input] .map-shape"), "window", (16, 16)) == (0, 2, 3, 3)

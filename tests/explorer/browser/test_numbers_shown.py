@@ -5,16 +5,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from convitro import dissect
 from convitro.anatomy import Anatomy, LayerAnatomy
-from convitro.pictures import load_picture, to_input
-from convitro.sources import Network
 from tests.explorer.browser.checking import check_cells, check_pixel, result
 from tests.explorer.browser.reading import mark_box, point_at, reads
-from tests.explorer.networks import digits, odd, paged, resnet, small
+from tests.explorer.networks import small
 
 OpenPage = Callable[..., Page]
-NETWORKS = {"small": small, "digits": digits, "odd": odd, "paged": paged, "resnet": resnet}
 
 # network, layer, filter, pixel: corners in the padding, strides, dilation, groups, normalisation, pooling
 PIXELS = [
@@ -32,23 +28,6 @@ PIXELS = [
     ("resnet", "5.conv2", 17, (30, 30)),
     ("resnet", "6.shortcut.0", 3, (5, 20)),
 ]
-
-
-def anatomy_of(name: str) -> Anatomy:
-    network: Network = NETWORKS[name]()
-    return dissect(network.model, network.normalize(to_input(load_picture("cat"), network.input_size)))
-
-
-@pytest.fixture(scope="module")
-def anatomies() -> Callable[[str], Anatomy]:
-    known: dict[str, Anatomy] = {}
-
-    def find(name: str) -> Anatomy:
-        if name not in known:
-            known[name] = anatomy_of(name)
-        return known[name]
-
-    return find
 
 
 @pytest.mark.parametrize(("name", "layer_name", "filter", "pixel"), PIXELS)

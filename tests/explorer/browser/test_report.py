@@ -7,7 +7,7 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from convitro import dissect, summary
+from convitro import summary
 from convitro.anatomy import Anatomy
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
@@ -15,9 +15,8 @@ from convitro.report.sections import origin_section, result_section
 from convitro.sources import Network
 from tests.explorer.browser.checking import check_pixel
 from tests.explorer.browser.conftest import settled
-from tests.explorer.networks import digits, odd, resnet, small
+from tests.explorer.networks import NETWORKS, small
 
-NETWORKS = {"small": small, "digits": digits, "odd": odd, "resnet": resnet}
 OpenReport = Callable[..., Page]
 
 
@@ -51,20 +50,6 @@ def open_report(new_page: Callable[..., Page], reports: Callable[[str], Path]) -
 
     yield open_one
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-
-
-@pytest.fixture(scope="module")
-def anatomies() -> Callable[[str], Anatomy]:
-    known: dict[str, Anatomy] = {}
-
-    def find(name: str) -> Anatomy:
-        if name not in known:
-            network: Network = NETWORKS[name]()
-            pixels = to_input(load_picture("cat"), network.input_size)
-            known[name] = dissect(network.model, network.normalize(pixels))
-        return known[name]
-
-    return find
 
 
 @pytest.mark.parametrize(

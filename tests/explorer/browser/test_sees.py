@@ -3,22 +3,15 @@
 from collections.abc import Callable
 
 import pytest
-import torch
 from playwright.sync_api import Page, expect
 
 from convitro import deconvnet, diagnose, top_patches
 from convitro.datasets import open_dataset
-from convitro.pictures import load_picture, to_input
-from convitro.sources import Network
 from convitro.view.seeing import around_grey, picture
 from tests.explorer.browser.reading import reads
-from tests.explorer.networks import small
+from tests.explorer.networks import input_of, small
 
 OpenPage = Callable[..., Page]
-
-
-def cat(network: Network) -> torch.Tensor:
-    return network.normalize(to_input(load_picture("cat"), network.input_size))
 
 
 def pixels_of(page: Page, selector: str) -> list[int]:
@@ -36,7 +29,7 @@ def test_a_projection_is_the_librarys(open_page: OpenPage, method: str) -> None:
         page.get_by_role("radio", name=method).click()
     expect(page.locator(f".projected[data-ready=true][data-method={method}]")).to_be_visible()
     network = small()
-    seen = deconvnet(network.model, cat(network), "3", 1, unit=(2, 4), method=method)
+    seen = deconvnet(network.model, input_of(network), "3", 1, unit=(2, 4), method=method)
     expect(page.locator(".seeing-part").first).to_contain_text("row 2, column 4")
     assert reads(page.locator(".seeing-part .number").first.inner_text(), seen.value)
     expected = around_grey(seen.image).flatten().tolist()

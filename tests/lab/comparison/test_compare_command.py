@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 import convitro.lab.comparison.workers as workers_module
-from convitro.cli import app
+from tests.command_line import invoke
 
+pytestmark = pytest.mark.usefixtures("workplace")
+compare = partial(invoke, "compare")
 QUICK = (
     *("--images", "200", "--epochs", "1", "--regimes", "calibrated", "--rates", "0.05", "--extensions", "0"),
     *("--search-seeds", "1", "--seeds", "2", "--workers", "0", "--aggregations", "mean"),
 )
 
 
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-
-
-def invoke(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["compare", *arguments])
-    return result.exit_code, result.stdout, result.stderr
-
-
 def test_a_comparison_and_the_same_again() -> None:
-    code, out, err = invoke(*QUICK, "-o", "results")
+    code, out, err = compare(*QUICK, "-o", "results")
     assert (code, err) == (0, "")
     assert out.startswith("calibrated: test accuracy on digits, mean of 2 seeds\n")
     assert out.endswith("Written to results.\n")
     assert max(map(len, out.splitlines())) <= 80
-    assert invoke(*QUICK, "-o", "results") == (0, out, "")
-    code, text, _ = invoke(*QUICK, "-o", "results", "--json")
+    assert compare(*QUICK, "-o", "results") == (0, out, "")
+    code, text, _ = compare(*QUICK, "-o", "results", "--json")
     assert code == 0
     assert len(json.loads(text)["cells"]) == 4
-    code, out, err = invoke(*QUICK, "-o", "results", "--seeds", "3")
+    code, out, err = compare(*QUICK, "-o", "results", "--seeds", "3")
     assert (code, out) == (2, "")
     assert err.startswith('ExperimentError: compare: the folder "results" holds another comparison.')
     assert "design.seeds [0, 1] -> [0, 1, 2]" in err
@@ -50,13 +41,13 @@ def test_stopped_by_hand_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workers_module, "run_cell", stops)
-    code, out, err = invoke(*QUICK, "-o", "results")
+    code, out, err = compare(*QUICK, "-o", "results")
     assert (code, out) == (130, "")
     assert "Stopped: 0 of 6 trainings are kept in results. The same command goes on." in err
 
 
 def test_a_plan_writes_nothing(tmp_path: Path) -> None:
-    code, out, err = invoke(*QUICK, "--plan", "-o", "results")
+    code, out, err = compare(*QUICK, "--plan", "-o", "results")
     assert (code, err) == (0, "")
     assert out.startswith("2 arms under 1 regime(s)\n")
     text = " ".join(out.split())
@@ -78,13 +69,13 @@ def test_a_plan_writes_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_what_it_refuses(arguments: tuple[str, ...], message: str) -> None:
-    code, out, err = invoke(*QUICK, *arguments)
+    code, out, err = compare(*QUICK, *arguments)
     assert (code, out) == (2, "")
     assert message in err
 
 
 def test_help() -> None:
-    code, out, _ = invoke("--help")
+    code, out, _ = compare("--help")
     assert code == 0
     assert "convitro compare --aggregations sum,mean,max,adder -o results/" in out
     assert max(map(len, out.splitlines())) <= 80

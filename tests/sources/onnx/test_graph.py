@@ -13,13 +13,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from typer.testing import CliRunner
 
 from convitro.anatomy import dissect, summary
-from convitro.cli import app
 from convitro.errors import LoadError, ShapeError
 from convitro.sources import as_module, load, open_network
 from convitro.sources.onnx import compare_with_onnxruntime, from_onnx
+from tests.command_line import invoke
 from tests.sources.onnx.building import model, node, save
 
 CLOSE = 1e-5
@@ -342,9 +341,9 @@ def test_weights_of_few_bits_become_weights_again() -> None:
 
 def test_the_command_line_sums_up_a_file(tmp_path: Path) -> None:
     path = save(one_conv(torch.randn(4, 3, 3, 2)), tmp_path / "model.onnx")
-    result = CliRunner().invoke(app, ["summary", str(path)])
-    assert result.exit_code == 0
-    assert re.search(r"conv +Conv +1x4x7x7 +76 +3,528", result.output)
+    code, out, _ = invoke("summary", path)
+    assert code == 0
+    assert re.search(r"conv +Conv +1x4x7x7 +76 +3,528", out)
 
 
 def test_a_missing_runtime_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

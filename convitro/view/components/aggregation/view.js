@@ -60,8 +60,6 @@ function Meaning() {
 function Kinds() {
   return html`<${Radios}
     label="Which map the cards show"
-    class="segments"
-    itemClass="segment"
     items=${KINDS}
     chosen=${mapKind.value}
     onChoose=${chooseMapKind}

@@ -72,7 +72,7 @@ function Whose() {
     if (setting.value.kernels.length === 1) shareKernel(false);
     return (editing.value = key);
   };
-  return html`<${Radios} label="Whose kernel" class="segments editor-whose" itemClass="segment" items=${items}
+  return html`<${Radios} label="Whose kernel" class="segments editor-whose" items=${items}
     chosen=${kernels.length === 1 ? -1 : editing.value} onChoose=${choose} />`;
 }
 

@@ -32,7 +32,7 @@ function layersOf(layer, pool, axis) {
   return pool ? [own, { kernel: pool.kernel_size[axis], stride: pool.stride[axis] }] : [own];
 }
 
-export function Figure({ name, title, value, how, children }) {
+function Figure({ name, title, value, how, children }) {
   return html`<div class="figure" data-figure=${name}><dt>${title}</dt>
     <dd><b class="figure-value">${value}</b><span class="figure-how number">${how}</span>${children && html`<span class="figure-words muted">${children}</span>`}</dd></div>`;
 }

@@ -14,7 +14,7 @@ const LOOKS = [
 export function Look({ scale }) {
   return html`<span class="bench-look">
     <${Legend} scale=${scale} />
-    <${Radios} label="Colours of the result" class="segments" itemClass="segment" items=${LOOKS} chosen=${setting.value.look}
+    <${Radios} label="Colours of the result" items=${LOOKS} chosen=${setting.value.look}
       onChoose=${(key) => change({ look: key })} />
   </span>`;
 }

@@ -122,6 +122,6 @@ function Row({ name, children }) {
 
 /** One of a few: `set` names the part of the setting that the key becomes; `write` makes the parts of it. */
 function Choice({ label, items, chosen, set, write = (key) => ({ [set]: key }), ...looks }) {
-  return html`<${Radios} label=${label} class=${looks.class ?? "segments"} itemClass=${looks.itemClass ?? "segment"} items=${items}
+  return html`<${Radios} ...${looks} label=${label} items=${items}
     chosen=${chosen} onChoose=${(key) => change(write(key))} />`;
 }

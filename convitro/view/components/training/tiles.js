@@ -26,7 +26,7 @@ export function FilterTiles() {
   return html`<section class="training-part" aria-labelledby="tiles-title">
     <div class="tiles-head">
       <h3 id="tiles-title">${count} filters of <${LayerChoice} /></h3>
-      <${Radios} label="Kernels" class="segments" itemClass="segment" items=${KINDS} chosen=${added.value ? "added" : "are"}
+      <${Radios} label="Kernels" items=${KINDS} chosen=${added.value ? "added" : "are"}
         onChoose=${(key) => (added.value = key === "added")} />
       <${PictureButton} />
       ${count > FILTERS_PER_PAGE && html`<${Pages} start=${start} count=${count} />`}

@@ -1,12 +1,14 @@
-"""The activated maps of one layer for many batches, without the network behind it."""
+"""The activated maps of one layer for many inputs, without the network behind it."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from convitro.anatomy.observe import device_of
 from convitro.anatomy.stages import Chain
 from convitro.anatomy.trace import Tracer
 
@@ -15,8 +17,8 @@ class ReachedLayer(BaseException):
     """The layer has run, and nothing after it matters; no `except Exception` of a model catches this."""
 
 
-class LayerMaps(Tracer):
-    """Runs a model again and again and returns what one layer makes of each batch.
+class OneLayer(Tracer):
+    """Runs a model again and again and returns what one layer makes of each input.
 
     The first run goes to the end, to see which normalisation and activation follow the layer; later ones stop
     right behind the layer. Use it inside `prepared()`.
@@ -31,23 +33,21 @@ class LayerMaps(Tracer):
         self.layer = layer
         self.chain: Chain | None = None
         self.output: Tensor | None = None
-        first = next((tensor for tensor in model.parameters()), None)
-        self.device = torch.device("cpu") if first is None else first.device
+        self.device = device_of(model)
 
-    def of(self, images: Tensor) -> Tensor | None:
-        """The activated maps (N, C_out, H_out, W_out); None if no such layer ran."""
+    def maps_of(self, *args: Any, **kwargs: Any) -> Tensor | None:
+        """The activated maps (N, C_out, H_out, W_out) for these arguments; None if no such layer ran."""
         self.forget()
         self.output = None
-        try:
-            with self:
-                self.model(images.to(self.device, copy=True))
-        except ReachedLayer:
-            pass
-        if self.output is None:
-            return None
-        if self.chain is None:
-            self.chain = self.traced[0].chain
-        return self.chain.activated(self.output)
+        with self:
+            with suppress(ReachedLayer):
+                self.model(*args, **kwargs)
+            if self.output is None:
+                return None
+            if self.chain is None:
+                self.chain = self.traced[0].chain
+            activated: Tensor = self.chain.activated(self.output)
+        return activated
 
     def _record(self, call: dict[str, Any], result: Tensor) -> None:
         if self.chain is None:
@@ -56,6 +56,8 @@ class LayerMaps(Tracer):
         else:
             name = self._next_name()
         if name == self.layer:
-            self.output = result.clone() if result.ndim == 4 else result[None].clone()
+            with torch.enable_grad():  # a graph that led here leads on, even where the model forbids it
+                output = result.clone()  # stays, whatever is done to the maps in place
+                self.output = output if output.ndim == 4 else output.unsqueeze(0)
             if self.chain is not None:
                 raise ReachedLayer
