@@ -246,11 +246,7 @@ def again_part(comparison: Comparison) -> Part:
     """The command, and what it ran on."""
     environment = comparison.content.get("environment") or {}
     facts = {"convitro": comparison.content.get("convitro", ""), **environment}
-    rows = tuple(
-        (Item(str(name)), Item(str(value)))
-        for name, value in facts.items()
-        if name != "command"
-    )
+    rows = tuple((Item(str(name)), Item(str(value))) for name, value in facts.items() if name != "command")
     words = "The same command in an empty folder gives the same numbers, bit for bit, on the same machine."
     return Part("Do it again", (Words(words), Code(command(comparison)), Grid("Made with", ("", ""), rows)))
 
