@@ -219,8 +219,8 @@ def untrained(
                 f"{one['arm']} ({one['regime']})"
             )
     return [
-        f"In the search no learning rate{spanned(ends)} trained {listed(arms)}: which one was taken is an "
-        "accident."
+        f"In the search no learning rate{spanned(ends)} trained {listed(arms)}: the one that was taken "
+        "may be an accident."
         for ends, arms in pairs.items()
     ]
 

@@ -53,7 +53,7 @@ class Search:
         cells: all trainings that it asked for so far, those that are done among them.
         chosen: the rate; None while trainings are missing.
         at_edge: the best rate lies at the edge of the grid, which may not grow any more.
-        trains: whether any rate trains (see `trains`); where none does, the chosen one is an accident.
+        trains: whether any rate trains (see `trains`); where none does, the chosen one may be an accident.
     """
 
     cells: tuple[Cell, ...]
