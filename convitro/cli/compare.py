@@ -62,7 +62,12 @@ REGIMES = Annotated[
 ]
 RATES = Annotated[str, Option(metavar="NUMBERS", help="Learning rates where each arm's search begins.")]
 EXTENSIONS = Annotated[
-    int, Option(metavar="COUNT", help="Rates that a search may add where the best lies at the edge.")
+    int,
+    Option(
+        metavar="COUNT",
+        help="How often a search may widen its grid: at the edge where the best rate lies, or at both ends "
+        "where none trains.",
+    ),
 ]
 SEARCH = Annotated[
     int, Option("--search-seeds", metavar="COUNT", min=1, help="Trainings for each rate of a search.")

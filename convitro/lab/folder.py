@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import torch
@@ -174,7 +176,7 @@ def environment(device: str) -> dict[str, Any]:
     """Machine and versions, at the start of a run."""
     return {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": sys.argv,
+        "command": typed(sys.argv),
         "device": device,
         "threads": torch.get_num_threads(),
         "system": platform.platform(),
@@ -182,6 +184,33 @@ def environment(device: str) -> dict[str, Any]:
         "torch": str(torch.__version__),
         "convitro": version("convitro"),
     }
+
+
+def typed(arguments: Sequence[str]) -> str:
+    """A command as it was typed, but for where files are on this machine: of a whole path its end remains.
+
+    Args:
+        arguments: as `sys.argv` has them.
+
+    Example:
+        >>> print(typed(["/env/bin/convitro", "train", "-o", "runs/max", "--data", "/home/me/digits"]))
+        convitro train -o runs/max --data .../digits
+        >>> print(typed(["/env/lib/convitro/__main__.py", "train", "--aggregation", "norm(q=3)"]))
+        convitro train --aggregation 'norm(q=3)'
+    """
+    program = PurePath(arguments[0] if arguments else "")
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    name = "python" if name in ("", "-c") else name.removesuffix(".exe")
+    return shlex.join([name, *map(_placeless, arguments[1:])])
+
+
+def _placeless(argument: str) -> str:
+    """An argument without the folders of a whole path, also behind "--option="."""
+    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    whole = any(kind(value).is_absolute() for kind in (PurePosixPath, PureWindowsPath))
+    if not whole and not value.startswith("~"):
+        return argument
+    return f"{option}{equals}.../{PureWindowsPath(value).name}"
 
 
 def read_json(file: Path) -> Any:

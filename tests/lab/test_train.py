@@ -14,6 +14,7 @@ from torch import nn
 
 from convitro.errors import ArgumentError, ExperimentError, LoadError
 from convitro.lab import Epoch, Machine, Recipe, RunFolder, Training, train
+from convitro.lab.folder import typed
 from tests.lab.conftest import Data, Plain
 from tests.lab.test_data import Read
 
@@ -153,6 +154,35 @@ def test_what_the_folder_holds(stripes: Data, tmp_path: Path) -> None:
     )
     assert not torch.equal(last["conv1_1.weight"], load_file(snapshots[0])["conv1_1.weight"])
     assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["/usr/lib/convitro/__main__.py", "compare", "-o", "/home/me/out"], "convitro compare -o .../out"),
+        (["convitro.exe", "train", "--data=C:\\me\\cats"], "convitro train --data=.../cats"),
+        (["studies/digits.py", "--rates", "0.1,-1", "~/out"], "digits.py --rates 0.1,-1 .../out"),
+        (
+            ["convitro", "train", "nets:small", "--data", "here/cats"],
+            "convitro train nets:small --data here/cats",
+        ),
+        (["", "one two"], "python 'one two'"),
+        (["-c"], "python"),
+        ([], "python"),
+    ],
+)
+def test_a_command_as_it_was_typed(arguments: list[str], expected: str) -> None:
+    assert typed(arguments) == expected
+
+
+def test_the_folder_says_how_it_was_made(
+    stripes: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/opt/convitro/__main__.py", "train", "-o", str(tmp_path)])
+    train(data=stripes, folder=tmp_path, **SHORT)
+    (start,) = json.loads((tmp_path / "environment.json").read_text())
+    assert start["command"] == f"convitro train -o .../{tmp_path.name}"
+    assert str(tmp_path) not in json.dumps(start)
 
 
 def test_folders_are_not_mixed_up(stripes: Data, plain: Plain, tmp_path: Path) -> None:

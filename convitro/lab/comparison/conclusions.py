@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,9 +154,18 @@ def scale_statement(regimes: Mapping[str, RegimeStatistics]) -> Statement:
 
 
 def caveats(
-    design: Mapping[str, Any], regimes: Mapping[str, RegimeStatistics], chosen: Iterable[Mapping[str, Any]]
+    design: Mapping[str, Any],
+    regimes: Mapping[str, RegimeStatistics],
+    chosen: Sequence[Mapping[str, Any]],
+    tried: Callable[[str, str], tuple[float, ...]],
 ) -> Statement:
-    """What the numbers do not say."""
+    """What the numbers do not say.
+
+    Args:
+        design, chosen: of the results.
+        regimes: the statistics of each.
+        tried: the learning rates that an arm's search has tried under a regime.
+    """
     network, seeds = design.get("network", {}), len(design["seeds"])
     parameters = network.get("parameters")
     size = f" of {parameters:,} parameters" if isinstance(parameters, int) else ""
@@ -176,6 +185,7 @@ def caveats(
             f"The best learning rate lay at the edge of the grid for {listed(edges)}: a better one may lie "
             "beyond."
         )
+    sentences += untrained(chosen, tried)
     if seeds < 6:
         sentences.append(
             f"With {seeds} seeds the signed-rank test, which checks Student's, can confirm nothing."
@@ -196,6 +206,29 @@ def caveats(
             "distribution, and the intervals are rough."
         )
     return Statement("caveats", tuple(sentences))
+
+
+def untrained(
+    chosen: Sequence[Mapping[str, Any]], tried: Callable[[str, str], tuple[float, ...]]
+) -> list[str]:
+    """Where no learning rate of the search trains, and which ones were tried."""
+    pairs: dict[tuple[float, ...], list[str]] = {}
+    for one in chosen:
+        if not one.get("trains", True):
+            rates = tried(one["arm"], one["regime"])
+            pairs.setdefault((rates[0], rates[-1]) if rates else (), []).append(
+                f"{one['arm']} ({one['regime']})"
+            )
+    return [
+        f"In the search no learning rate{spanned(ends)} trained {listed(arms)}: the one that was taken "
+        "may be an accident."
+        for ends, arms in pairs.items()
+    ]
+
+
+def spanned(ends: tuple[float, ...]) -> str:
+    """ " from 0.01 to 0.64", or nothing."""
+    return f" from {ends[0]:g} to {ends[1]:g}" if ends else ""
 
 
 def under_of(regime: str) -> str:

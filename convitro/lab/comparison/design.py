@@ -27,9 +27,11 @@ class Design:
     """The question that a comparison answers.
 
     Every arm meets every regime. For each pair the learning rate is searched on its own: that with the lowest
-    mean loss on held-out pictures over the search seeds, at the last epoch. Where the best lies at an edge of
-    the grid, the grid grows there by one rate, at most `extensions` times. Then come the final trainings with
-    the chosen rate. The same seed means the same first weights, held-out pictures and order in every arm.
+    mean loss on held-out pictures over the search seeds, at the last epoch, among the rates that train (see
+    `convitro.lab.comparison.search.trains`). Where the best lies at an edge of the grid, the grid grows there
+    by one rate; where none trains, by one at both ends; at most `extensions` times. Then come the final
+    trainings with the chosen rate. The same seed means the same first weights, held-out pictures and order in
+    every arm.
 
     Search seeds and final seeds are different ones: a rate that was chosen for its luck with some first
     weights and held-out pictures shall not be judged on the same. The test pictures are the same for all, and

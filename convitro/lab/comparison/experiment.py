@@ -127,12 +127,12 @@ class Experiment:
                     searched.append({**_named(cell), **{name: outcome[name] for name in kept}})
             if found.chosen is None:
                 continue
-            chosen.append(
-                {"arm": arm, "regime": regime, "learning_rate": found.chosen, "at_edge": found.at_edge}
-            )
+            choice = {"learning_rate": found.chosen, "at_edge": found.at_edge, "trains": found.trains}
+            chosen.append({"arm": arm, "regime": regime, **choice})
             for cell in finals(design, arm, regime, found.chosen):
                 if outcome := self.store.outcome(cell):
                     cells.append({**_named(cell), **outcome})
+        source = self.opening.source
         recipe = self.bench.recipe(Cell("sum", "drop-in", 1.0, design.seeds[0], final=True))
         network = starting_network(design.model, Arm.parse("sum"), "drop-in", self.sets, recipe)
         data = {
@@ -140,6 +140,8 @@ class Experiment:
             "input_size": list(self.sets.input_size),
             "classes": list(self.sets.classes),
             "pictures": self.sets.to_dict()["pictures"],
+            "images": source.images,
+            "brought_to": None if source.input_size is None else list(source.input_size),
         }
         return {
             "schema": SCHEMA,

@@ -83,7 +83,7 @@ def plan(experiment: Experiment, workers: int) -> Plan:
         arms,
         len(design.regimes),
         pairs * len(design.learning_rates) * len(design.search_seeds),
-        pairs * design.extensions * len(design.search_seeds),
+        pairs * 2 * design.extensions * len(design.search_seeds),  # both ends, where no rate trains
         pairs * len(design.seeds),
         sum(store.outcome(cell) is not None for cell in known),
         measuring_s,

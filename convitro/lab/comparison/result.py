@@ -144,9 +144,16 @@ class Comparison:
         return {key: tuple(cells) for key, cells in found.items()}
 
     def chosen(self, arm: str, regime: str) -> Mapping[str, Any] | None:
-        """The learning rate that the search chose, and whether it lay at the edge; None while it goes on."""
+        """What the search chose: "learning_rate", "at_edge", and "trains"; None while it goes on."""
         found = (one for one in self.content["chosen"] if (one["arm"], one["regime"]) == (arm, regime))
         return next(found, None)
+
+    def tried(self, arm: str, regime: str) -> tuple[float, ...]:
+        """The learning rates that the search of an arm has tried so far, in order."""
+        found = (
+            one for one in self.content.get("search", ()) if (one["arm"], one["regime"]) == (arm, regime)
+        )
+        return tuple(sorted({one["learning_rate"] for one in found}))
 
     @cached_property
     def statistics(self) -> dict[str, RegimeStatistics]:
@@ -179,7 +186,7 @@ class Comparison:
         """What follows, in plain words: for each regime, for the scale, and what is left open."""
         found = [regime_statement(regime) for regime in self.statistics.values()]
         found.append(scale_statement(self.statistics))
-        last = caveats(self.design, self.statistics, self.content["chosen"])
+        last = caveats(self.design, self.statistics, self.content["chosen"], self.tried)
         if self.unfinished:
             missing = "The comparison is not finished: what stands here may still change."
             last = Statement(last.about, (missing, *last.sentences))

@@ -74,6 +74,7 @@ def test_all_is_there_and_paired(stripes: Data, tmp_path: Path, trained: list[Ce
         tried = [entry for entry in content["search"] if entry["arm"] == choice["arm"]]
         best = min(tried, key=lambda entry: entry["validation_loss"])
         assert choice["learning_rate"] == best["learning_rate"]
+        assert choice["trains"] == any(not entry["failed"] for entry in tried)
         rates = sorted(entry["learning_rate"] for entry in tried)
         assert choice["at_edge"] == (choice["learning_rate"] in (rates[0], rates[-1]))
         final = [cell for cell in content["cells"] if cell["arm"] == choice["arm"]]

@@ -173,6 +173,20 @@ def test_a_folder_that_cannot_be_written(content: dict[str, Any], tmp_path: Path
         write_report(Comparison.from_dict(content), tmp_path / "file")
 
 
+def test_a_rate_says_where_none_trained(content: dict[str, Any], tmp_path: Path) -> None:
+    chosen = [one | {"trains": one["arm"] != "max"} for one in content["chosen"]]
+    _, text = write_report(Comparison.from_dict(content | {"chosen": chosen}), tmp_path)
+    rows = [line for line in text.read_text(encoding="utf-8").splitlines() if "none trained" in line]
+    assert len(rows) == 3  # one for each regime
+    assert all(row.startswith("| max |") for row in rows)
+
+
+def test_the_command_names_the_pictures_that_were_taken(content: dict[str, Any]) -> None:
+    design = content["design"] | {"data": "mnist", "images": 2000, "brought_to": [1, 16, 16]}
+    found = command(Comparison.from_dict(content | {"design": design}))
+    assert "--data mnist --images 2000 --input 1x16x16 --aggregations" in found
+
+
 def test_the_command_names_what_is_not_usual(content: dict[str, Any]) -> None:
     assert command(Comparison.from_dict(content)) == (
         "convitro compare --data digits --aggregations 'sum,max,min,kervolution(gamma=0.1,kernel=gaussian)' "

@@ -168,6 +168,23 @@ def test_caveats(comparison: Comparison) -> None:
     assert "5 seeds are few" in words(Comparison.from_dict(results()), "caveats")
 
 
+def test_where_no_rate_trained_it_is_said_once_with_what_was_tried(content: dict[str, Any]) -> None:
+    lost = {("max", "drop-in"), ("mean", "calibrated")}
+    chosen = [
+        one | {"trains": (one["arm"], one["regime"]) not in lost, "at_edge": False}
+        for one in content["chosen"]
+    ]
+    said = words(Comparison.from_dict(content | {"chosen": chosen}), "caveats")
+    assert (
+        "In the search no learning rate from 0.005 to 0.5 trained max (drop-in) and mean (calibrated): "
+        "the one that was taken may be an accident." in said
+    )
+    assert "edge of the grid" not in said
+    said = words(Comparison.from_dict(content | {"chosen": chosen, "search": []}), "caveats")
+    assert "no learning rate trained max (drop-in)" in said
+    assert "no learning rate" not in words(Comparison.from_dict(content), "caveats")
+
+
 def test_the_signed_rank_test_is_heard() -> None:
     """Three seeds suffice Student, and never the signed ranks; of six, all must lie on one side."""
     said = words(plain({"sum": [0.95, 0.96, 0.97], "max": [0.91, 0.93, 0.93]}), "caveats")

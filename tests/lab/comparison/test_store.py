@@ -45,6 +45,12 @@ def test_what_is_saved_is_found_by_all(tmp_path: Path) -> None:
     assert json.loads(next((tmp_path / "cells").iterdir()).read_text())["by"] == "a-1"
 
 
+def test_a_training_keeps_its_name(tmp_path: Path) -> None:
+    """Else a folder of an earlier version would be trained anew. How a search goes is no part of a name."""
+    names = {store(tmp_path / str(count), extensions=count).key(CELL) for count in (0, 3)}
+    assert names == {"40161f04d78595e3ecdd152deaa78f09"}
+
+
 def test_only_one_has_a_claim(tmp_path: Path) -> None:
     one, other = store(tmp_path, "a-1"), store(tmp_path, "b-1")
     assert one.claim(CELL)

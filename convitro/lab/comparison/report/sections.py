@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from convitro.lab.comparison.conclusions import exact, listed, scale_effects
@@ -37,7 +37,8 @@ READING = (
     "held-out pictures and order. The intervals are Student's with Bonferroni's correction: all of a regime "
     "hold together with at least 95 %. p (Holm) is that of the paired t-test after Holm's correction; "
     "p (ranks) that of the signed-rank test, a check of its own, uncorrected. Worst is the seed with the "
-    "lowest accuracy. A star at the learning rate means that the best one was the last of its grid."
+    "lowest accuracy. A star at the learning rate means that the best one was the last of its grid; where "
+    "no rate trained in the search, it says so."
 )
 
 
@@ -71,7 +72,7 @@ def asked_part(comparison: Comparison) -> Part:
             [network.get("name", "unnamed"), *([f"{network['parameters']:,} parameters"] if network else [])]
         ),
         "convolutions": layers,
-        "learning rates tried": ", ".join(f"{rate:g}" for rate in design.get("learning_rates", [])),
+        "learning rates to begin with": ", ".join(f"{rate:g}" for rate in design.get("learning_rates", [])),
         "seeds compared": ", ".join(map(str, design["seeds"])),
         "recipe": recipe_words(design.get("recipe", {})),
     }
@@ -159,10 +160,7 @@ def regime_row(comparison: Comparison, regime: str, standing: Standing) -> tuple
     arm, planned = standing.arm, len(comparison.design["seeds"])
     seeds = len(standing.accuracies)
     first = Item(arm, "" if seeds == planned else f"{seeds} of {planned} seeds")
-    chosen = comparison.chosen(arm, regime)
-    rate = Item(
-        "" if chosen is None else f"{chosen['learning_rate']:g}{'*' if chosen.get('at_edge') else ''}"
-    )
+    rate = rate_item(comparison.chosen(arm, regime))
     if standing.worst is None:
         return (first, *[Item("")] * 7, rate)
     failed = Item(str(len(standing.failed)))
@@ -181,6 +179,14 @@ def regime_row(comparison: Comparison, regime: str, standing: Standing) -> tuple
         failed,
         rate,
     )
+
+
+def rate_item(chosen: Mapping[str, Any] | None) -> Item:
+    """The rate that a search chose, and what is to be known about the choice."""
+    if chosen is None:
+        return Item("")
+    star = "*" if chosen.get("at_edge") else ""
+    return Item(f"{chosen['learning_rate']:g}{star}", "" if chosen.get("trains", True) else "none trained")
 
 
 def failure_words(comparison: Comparison, regime: str) -> str:
@@ -240,11 +246,7 @@ def again_part(comparison: Comparison) -> Part:
     """The command, and what it ran on."""
     environment = comparison.content.get("environment") or {}
     facts = {"convitro": comparison.content.get("convitro", ""), **environment}
-    rows = tuple(
-        (Item(str(name)), Item(str(value)))
-        for name, value in facts.items()
-        if not isinstance(value, dict | list)
-    )
+    rows = tuple((Item(str(name)), Item(str(value))) for name, value in facts.items() if name != "command")
     words = "The same command in an empty folder gives the same numbers, bit for bit, on the same machine."
     return Part("Do it again", (Words(words), Code(command(comparison)), Grid("Made with", ("", ""), rows)))
 
@@ -255,6 +257,8 @@ def command(comparison: Comparison) -> str:
     words = ["convitro", "compare", *([design["model"]] if design.get("model") else [])]
     options = {
         "data": design["data"],
+        "images": design.get("images"),
+        "input": "x".join(map(str, design.get("brought_to") or ())),
         "aggregations": ",".join(comparison.arms),
         "regimes": ",".join(comparison.regimes),
         "rates": ",".join(f"{rate:g}" for rate in design.get("learning_rates", [])),
