@@ -33,7 +33,8 @@ def take(browser: Browser, address: str, name: str) -> None:
         raise SystemExit("\n".join(errors))
     shown = page.locator("main").bounding_box()
     assert shown is not None
-    page.set_viewport_size({"width": 1280, "height": round(shown["y"] + shown["height"]) - 16})  # no row is cut
+    height = round(shown["y"] + shown["height"]) - 16
+    page.set_viewport_size({"width": 1280, "height": height})  # no row is cut
     page.wait_for_timeout(300)
     Image.open(BytesIO(page.screenshot())).convert("RGB").save(IMAGES / f"{name}.png", optimize=True)
     page.close()
