@@ -19,16 +19,23 @@ SCHEMES: dict[str, Literal["light", "dark"]] = {"explorer": "light", "explorer-d
 
 def take(browser: Browser, address: str, name: str) -> None:
     page = browser.new_page(
-        viewport={"width": 1280, "height": 836},
+        viewport={"width": 1280, "height": 800},
         color_scheme=SCHEMES[name],
         device_scale_factor=1.5,
     )
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address, wait_until="networkidle")
+    page.locator(".chain[data-pending=false] .channel-row").first.wait_for()
+    page.locator(".mosaic[data-ready=false]").first.wait_for(state="detached")
     page.wait_for_timeout(1000)  # maps are drawn after the data has come
     if errors:
         raise SystemExit("\n".join(errors))
+    shown = page.locator("main").bounding_box()
+    assert shown is not None
+    height = round(shown["y"] + shown["height"]) - 16
+    page.set_viewport_size({"width": 1280, "height": height})  # no row is cut
+    page.wait_for_timeout(300)
     Image.open(BytesIO(page.screenshot())).convert("RGB").save(IMAGES / f"{name}.png", optimize=True)
     page.close()
 

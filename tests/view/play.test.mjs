@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { closeUp, cut } from "../../convitro/view/numbers/closeup.js";
 import { activate, aggregate, maxPool, poolGeometry, SIMPLE_AGGREGATIONS } from "../../convitro/view/numbers/combine.js";
-import { costOf, outputExtent, outputFormula, paddingOf, receptiveField } from "../../convitro/view/numbers/geometry.js";
+import { costOf, outputExtent, outputFormula, paddingOf, receptiveField, unreadExtent } from "../../convitro/view/numbers/geometry.js";
 import { kernelOf, runFilter, runStack } from "../../convitro/view/numbers/handmade.js";
 import {
   compose, flip, normalise, parseMatrix, parseNumber, randomise, resize, stepOf, tidy, transpose, zero,
 } from "../../convitro/view/numbers/kernels.js"; // prettier-ignore
-import { sample, SAMPLES, smaller } from "../../convitro/view/numbers/samples.js";
+import { RESIZABLE, sample, SAMPLES, smaller } from "../../convitro/view/numbers/samples.js";
 import { readSetting, writeSetting } from "../../convitro/view/state/playaddress.js";
 import { PRESETS, presetOf } from "../../convitro/view/state/presets.js";
 
@@ -71,6 +71,11 @@ test("sizes follow the formula", () => {
   const large = { ...layer, input_size: [3, 3], kernel_size: [9, 9], dilation: [1, 1], padding: [0, 0, 0, 0] };
   assert.equal(outputExtent(large, 0), 0);
   assert.equal(outputFormula(large, 0), "⌊(3 + 0 + 0 − 1 · (9 − 1) − 1) / 2⌋ + 1 = −2");
+  assert.deepEqual([0, 1].map((axis) => unreadExtent(layer, axis)), [0, 0]);
+  assert.deepEqual([0, 1].map((axis) => unreadExtent({ ...layer, stride: [3, 5] }, axis)), [1, 4]);
+  assert.equal(unreadExtent({ ...layer, stride: [3, 3], padding: [1, 1, 1, 1] }, 0), 0); // 7 + 2: nothing is left
+  assert.equal(unreadExtent({ ...layer, stride: [4, 4], padding: [0, 3, 0, 0] }, 0), 0); // what is left is padding
+  assert.equal(unreadExtent(large, 0), 0);
 });
 
 test("costs and receptive fields are those of the textbooks", () => {
@@ -155,6 +160,10 @@ test("samples are what they are called", () => {
   const mean = sample("picture", true, PICTURE).channels[0];
   assert.ok(Math.abs(mean[1] - (9 + 12 + 15) / 3 / 255) < 1e-7);
   assert.equal(sample("dot", true, PICTURE).channels[0].indexOf(1), 4 * 9 + 4);
+  assert.equal(sample("dot", true, PICTURE, 5).channels[0].indexOf(1), 2 * 5 + 2);
+  assert.deepEqual([...sample("edge", true, PICTURE, 2).channels[0]].map((value) => value > 0.5), [false, true, false, true]);
+  for (const name of RESIZABLE) for (const side of [1, 2, 32]) assert.deepEqual(sample(name, false, PICTURE, side).size, [side, side]);
+  assert.ok(sample("ramp", true, PICTURE, 1).channels[0].every(Number.isFinite));
   assert.equal(sample("picture", false, { values: new Uint8Array(4), shape: [2, 2, 1] }).channels.length, 1);
   const small = smaller(sample("picture", true, { values: Uint8Array.from([0, 255, 255, 255]), shape: [2, 2, 1] }), 1);
   assert.deepEqual([small.size, ...small.channels[0]], [[1, 1], 0.75]);
@@ -174,7 +183,7 @@ test("an address holds a whole setting", () => {
     assert.deepEqual(readSetting(id), { ...setting, preset: id });
   }
   const all = {
-    ...preset("edges"), preset: "red", from: "ramp", grey: true, kernels: [0.5, -1e-7, 123456].map((value) => kernel(1, 2, [value, -1])), stride: 2,
+    ...preset("edges"), preset: "red", from: "ramp", side: 6, grey: true, kernels: [0.5, -1e-7, 123456].map((value) => kernel(1, 2, [value, -1])), stride: 2,
     padding: 3, dilation: 4, aggregation: "maxabs", bias: -0.25, activation: "relu", pool: 3, stack: 2, between: true,
     width: 7, look: "grey", pixel: { y: 12, x: 3 },
   }; // prettier-ignore
@@ -186,7 +195,7 @@ test("an address holds a whole setting", () => {
 
 test("an address that makes no sense opens the preset", () => {
   const edges = readSetting("edges");
-  for (const text of [null, "", "nothing*s2x", "edges*s0*s99*d-1*pother*oSUM*b1e99*bNaN*aNone*m9*g7*n5*c0*lred*x1_*ihome"])
+  for (const text of [null, "", "nothing*s2x", "edges*s0*s99*d-1*pother*oSUM*b1e99*bNaN*aNone*m9*g7*n5*c0*lred*x1_*ihome*z0*z33"])
     assert.deepEqual(readSetting(text), edges, text);
   for (const weights of ["3x3_1_2", "0x0", "99x1_1", "1x1_x", "1x1_NaN", "1x1_1__1x2_1_2", "1x1_1__1x1_2", "1x1_1.2.3", ""])
     assert.deepEqual(readSetting(`edges*w${weights}`), edges, weights);

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { inputScale } from "../numbers/scale.js";
 import { turnPage } from "../state/actions.js";
 import { productLimit } from "../state/parts.js";
-import { chain, chainPending, rowOrder, sharedScale } from "../state/store.js";
+import { chain, chainPending, filterIndex, layerName, offline, rowOrder, sharedScale } from "../state/store.js";
 import { ChannelRow } from "./channelrow.js";
 import { html } from "./html.js";
 import { Legend } from "./legend.js";
@@ -15,17 +15,19 @@ const FEW_ROWS = 6; // on a narrow screen, where the results stand below the row
 const narrow = matchMedia("(max-width: 1000px)");
 
 export function Chain() {
-  const { layer, inputs, document, start } = chain.value;
+  const { layer, filter, inputs, document, start } = chain.value;
+  const stale = layer.name !== layerName.value || filter !== filterIndex.value; // and what is asked for may never come
   const channels = inputs.channels;
   const [rows, setRows] = useState(narrow.matches ? FEW_ROWS : channels.length);
   useEffect(() => setRows(narrow.matches ? FEW_ROWS : layer.channels_per_page), [layer.name, start]);
   const shown = rowOrder.value.slice(0, rows);
   return html`<div
     class="chain"
-    data-pending=${chainPending.value}
-    data-filter="${layer.name}:${chain.value.filter}"
+    data-pending=${chainPending.value || (stale && offline.value)}
+    data-filter="${layer.name}:${filter}"
     data-aggregation=${document.aggregation}
   >
+    ${stale && offline.value && html`<p class="stale">Here is still filter ${filter} of layer ${layer.name}: the one above cannot be had until the explorer answers.</p>`}
     <div class="channels">
       <${ColumnHeads} />
       <div class="rows">

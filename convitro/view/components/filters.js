@@ -33,5 +33,6 @@ function FilterTile({ layer: name, index }) {
     () => document && smallMapBitmap(document, index * mapsPerFilter(layer.value, document), shared, colours),
     [document, index, shared, colours],
   );
-  return html`<img src=${source} alt="" decoding="sync" draggable=${false} /><span class="filter-number">${index}</span>`;
+  const map = source ? html`<img src=${source} alt="" decoding="sync" draggable=${false} />` : html`<i class="filter-wait"></i>`;
+  return html`${map}<span class="filter-number">${index}</span>`;
 }

@@ -17,9 +17,11 @@ const OTHER_KEYS = [
 
 export function HelpDialog() {
   return html`<${Dialog} class="help" title="Keys and words" onClose=${() => (helping.value = false)}>
-    ${shortcutGroups().map((group) => html`<${Keys} ...${group} />`)}
-    <${Keys} title="Where the focus is" shortcuts=${OTHER_KEYS} />
-    <label class="check"><input type="checkbox" checked=${shortcuts.value} onChange=${toggleShortcuts} /> single-key shortcuts</label>
+    <div class="help-keys">
+      ${shortcutGroups().map((group) => html`<${Keys} ...${group} />`)}
+      <${Keys} title="Where the focus is" shortcuts=${OTHER_KEYS} />
+      <label class="check"><input type="checkbox" checked=${shortcuts.value} onChange=${toggleShortcuts} /> single-key shortcuts</label>
+    </div>
     <dl class="glossary">${Object.entries(WORDS).map(([word, text]) => html`<div><dt>${word}</dt><dd>${text}</dd></div>`)}</dl>
   </${Dialog}>`;
 }

@@ -2,12 +2,13 @@
 
 import { formatCount } from "../numbers/format.js";
 import { stepFilter } from "../state/actions.js";
-import { filterIndex, layer } from "../state/store.js";
+import { filterIndex, keepsApart, layer } from "../state/store.js";
 import { html } from "./html.js";
 import { Term } from "./term.js";
 
 export function LayerHead() {
-  const { name, in_channels: channels, out_channels: filters } = layer.value;
+  const { name, in_channels: channels, out_channels: filters, channels_per_filter: read } = layer.value;
+  const maps = keepsApart(layer.value) ? filters * read : filters;
   return html`<div class="layer-head">
     <div class="layer-headline">
       <h2 id="layer-name"><span class="muted">layer</span> ${name} <span class="muted">filter</span> ${filterIndex}</h2>
@@ -18,7 +19,7 @@ export function LayerHead() {
     </div>
     <p class="lead">
       This layer turns <b>${channels}</b> <${Term} word="channel">${plural("channel", channels)}</${Term}> into
-      ${" "}<b>${filters}</b> ${plural("map", filters)} with ${filters} ${plural("filter", filters)}. <${EachFilter} />
+      ${" "}<b>${maps}</b> ${plural("map", maps)} with ${filters} ${plural("filter", filters)}. <${EachFilter} />
       <span class="muted"> ${formatCount(layer.value.parameters)} parameters, ${formatCount(layer.value.macs)} MACs.</span>
     </p>
   </div>`;
@@ -42,8 +43,9 @@ function EachFilter() {
   }
   const which =
     groups > 1 ? `one for each of the ${channels} channels that it reads` : `one for each of the ${channels} channels`;
-  return html`${start}, ${which}: so it makes <b>${channels}</b> <${Term} word="partial map">partial maps</${Term}>,
-    and their <${Term} word="aggregation" /> is <b>one</b> map.`;
+  const made = html`${start}, ${which}: so it makes <b>${channels}</b> <${Term} word="partial map">partial maps</${Term}>`;
+  if (keepsApart(layer.value)) return html`${made}, and hands on all of them: they are kept apart.`;
+  return html`${made}, and their <${Term} word="aggregation" /> is <b>one</b> map.`;
 }
 
 function plural(word, count) {

@@ -4,7 +4,7 @@ import { format, formatTerm } from "../numbers/format.js";
 import { signedScale } from "../numbers/scale.js";
 import { clamp, pooledTo, shownTo, winnerOf } from "../numbers/window.js";
 import { hover, pin, unpin } from "../state/actions.js";
-import { chain, place, reached, sharedScale } from "../state/store.js";
+import { chain, keepsApart, place, reached, sharedScale } from "../state/store.js";
 import { Comparison } from "./comparison.js";
 import { Contributions } from "./contributions.js";
 import { html } from "./html.js";
@@ -122,11 +122,12 @@ function winners() {
 function KeptApart() {
   const { layer } = chain.value;
   const [channels, filters] = [layer.channels_per_filter, layer.out_channels];
+  const trained = keepsApart(layer);
   return html`<div class="kept-apart">
-    <p>Kept apart, the partial maps are the result: this filter would hand on <b>${channels}</b> maps instead of one,
+    <p>Kept apart, the partial maps are the result: this filter ${trained ? "hands" : "would hand"} on <b>${channels}</b> maps instead of one,
       and the layer ${filters} × ${channels} = <b>${filters * channels}</b>.</p>
     <p class="muted">A next layer with as many filters would make ${filters} × ${filters * channels}: that is why the maps
-      are combined.</p>
+      are ${trained && "nearly always"} combined.</p>
   </div>`;
 }
 
@@ -139,8 +140,10 @@ function stageNames(layer) {
   }));
 }
 
+const SPELLED = { relu: "ReLU", relu6: "ReLU6", prelu: "PReLU", elu: "ELU", gelu: "GELU", silu: "SiLU" };
+
 function pretty(words) {
-  return words === "relu" ? "ReLU" : words;
+  return SPELLED[words] ?? words;
 }
 
 const SYMBOLS = { sum: "Σ", product: "Π", none: "⋮", std: "σ", maxabs: "|max|", logsumexp: "LSE", logmeanexp: "LME" };

@@ -33,7 +33,7 @@ function arithmetic() {
   const { pixel, pool } = place.value;
   const at = pixel.y * layer.output_size[1] + pixel.x;
   const value = (name) => format(arrays[name].values[at]);
-  const terms = combined(partialValues.value, layer.channels_per_filter, document.aggregation);
+  const terms = combined(partialValues.value, layer.channels_per_filter, word.separate ? "" : document.aggregation);
   if (word.separate) return [{ kind: "terms", text: terms, result: "kept apart" }];
   const lines = [{ kind: "aggregated", text: terms, result: `= ${value("aggregated")}` }];
   if (layer.has_bias) {
@@ -81,7 +81,7 @@ function poolingOf({ cell, wins }) {
   ];
 }
 
-/** The partial values as they are combined: "0.2 + 0.1 − 0.3", or "max of 0.2, 0.1, −0.3". */
+/** The partial values as they are combined: "0.2 + 0.1 − 0.3", or "max of 0.2, 0.1, −0.3"; kept apart they are only listed. */
 function combined(terms, count, spec) {
   const shown = terms.slice(0, MOST_TERMS);
   const more = count > shown.length ? `… ${count - shown.length} more` : "";
@@ -89,5 +89,5 @@ function combined(terms, count, spec) {
     const sum = shown.map((value, index) => (index ? formatTerm(value) : format(value))).join(" ");
     return more ? `${sum} + ${more}` : sum;
   }
-  return `${spec} of ${shown.map(format).join(", ")}${more && `, ${more}`}`;
+  return `${spec && `${spec} of `}${shown.map(format).join(", ")}${more && `, ${more}`}`;
 }

@@ -46,6 +46,17 @@ function paddedExtent(layer, axis) {
 }
 
 /**
+ * Rows (axis 0) or columns (axis 1) at the end of the input that the kernel never gets to, because the stride does not
+ * divide what there is; padding that is left out does not count.
+ * @param {object} layer with numbers for its padding
+ * @param {0 | 1} axis
+ */
+export function unreadExtent(layer, axis) {
+  const free = paddedExtent(layer, axis) - reachOf(layer.kernel_size[axis], layer.dilation[axis]);
+  return free < 0 ? 0 : Math.max((free % layer.stride[axis]) - layer.padding[2 * axis + 1], 0);
+}
+
+/**
  * The formula of the output size with its numbers: "⌊(28 + 1 + 1 − 1 · (3 − 1) − 1) / 2⌋ + 1 = 14".
  * @param {object} layer
  * @param {0 | 1} axis

@@ -5,28 +5,32 @@
  * `bytes` is what it looks like; the channels are what the kernel reads
  */
 
-const SIDE = 9;
+const SIDE = 9; // of a made picture, unless another is asked for
 const HUNDREDS = [1, 100, 10000];
 
-/** Pictures of one channel, by the rule of their pixels, 0 … 1. */
+/** Pictures of one channel and any size, by the rule of their pixels, 0 … 1. */
 const RULES = {
-  edge: (_, x) => (x < 4 ? 0.2 : 0.8),
-  dot: (y, x) => (y === 4 && x === 4 ? 1 : 0),
-  ramp: (_, x) => x / (SIDE - 1),
+  edge: (_, x, side) => (x < Math.floor(side / 2) ? 0.2 : 0.8),
+  dot: (y, x, side) => (y === Math.floor(side / 2) && x === y ? 1 : 0),
+  ramp: (_, x, side) => x / Math.max(side - 1, 1),
 };
 
+/** The pictures that can be made in any size. */
+export const RESIZABLE = Object.keys(RULES);
+
 /** The pictures to choose from; "picture" is the open one. */
-export const SAMPLES = ["picture", ...Object.keys(RULES), "hundreds"];
+export const SAMPLES = ["picture", ...RESIZABLE, "hundreds"];
 
 /**
  * @param {string} name one of SAMPLES
  * @param {boolean} grey one channel, the mean of three
  * @param {{values: Uint8Array, shape: number[]}} picture the open picture, (H, W, C)
+ * @param {number} [side] pixels a side, of a picture that can be made in any size
  * @returns {Sample}
  */
-export function sample(name, grey, picture) {
+export function sample(name, grey, picture, side = SIDE) {
   if (name === "picture") return ofPicture(picture, grey);
-  return name === "hundreds" ? hundreds(grey) : byRule(RULES[name], grey);
+  return name === "hundreds" ? hundreds(grey) : byRule(RULES[name], grey, side);
 }
 
 function ofPicture({ values, shape: [height, width, count] }, grey) {
@@ -38,9 +42,9 @@ function ofPicture({ values, shape: [height, width, count] }, grey) {
   return named([height, width], [mean], asBytes(mean, [height, width], 255));
 }
 
-function byRule(rule, grey) {
-  const values = Float32Array.from({ length: SIDE * SIDE }, (_, at) => rule(Math.floor(at / SIDE), at % SIDE));
-  return named([SIDE, SIDE], grey ? [values] : [values, values, values], asBytes(values, [SIDE, SIDE], 255));
+function byRule(rule, grey, side) {
+  const values = Float32Array.from({ length: side * side }, (_, at) => rule(Math.floor(at / side), at % side, side));
+  return named([side, side], grey ? [values] : [values, values, values], asBytes(values, [side, side], 255));
 }
 
 /** Three by three pixels of one colour: 1, 100 and 10000, whose sums can be read digit by digit. */

@@ -34,10 +34,7 @@ export const cards = computed(() => {
 });
 
 /** Whether the layer keeps its maps apart: then no other aggregation fits into the network. */
-export const keptApart = computed(() => {
-  const { network, layer } = store;
-  return network.value?.aggregations.find(({ spec }) => spec === layer.value?.aggregation)?.separate ?? false;
-});
+export const keptApart = computed(() => store.keepsApart(store.layer.value));
 
 /** How far the cards are: {done, total}, counting maps and answers. */
 export const progress = computed(() => {

@@ -30,13 +30,14 @@ export const complaint = signal("");
 
 const from = computed(() => setting.value.from);
 const grey = computed(() => setting.value.grey);
+const side = computed(() => setting.value.side);
 const opened = computed(() => network.value?.arrays.picture ?? NOT_YET);
 
 /** Whether the open picture, or the chosen sample, has colours to keep. */
 export const colourful = computed(() => from.value !== "picture" || opened.value.shape[2] === 3);
 
 /** The picture as the kernel reads it. */
-export const picture = computed(() => sample(from.value, grey.value, opened.value));
+export const picture = computed(() => sample(from.value, grey.value, opened.value, side.value));
 
 /** The maps of the filter on the picture; see `runFilter`. */
 export const result = computed(() => runFilter(setting.value, picture.value));

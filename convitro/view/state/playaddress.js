@@ -10,7 +10,7 @@ import { SAMPLES } from "../numbers/samples.js";
 import { presetOf } from "./presets.js";
 
 /** The largest numbers that the settings take. */
-export const LIMITS = { stride: 8, dilation: 8, padding: 16, pool: 4, stack: 3, width: 1024, bias: 1e6 };
+export const LIMITS = { side: 32, stride: 8, dilation: 8, padding: 16, pool: 4, stack: 3, width: 1024, bias: 1e6 };
 
 const whole = (low, high) => ({
   write: String,
@@ -49,6 +49,7 @@ const kernels = {
 /** Each part of a setting: its letter in the address, and how it is written and read. */
 const FIELDS = {
   from: ["i", oneOf(SAMPLES)],
+  side: ["z", whole(1, LIMITS.side)],
   grey: ["g", flag],
   kernels: ["w", kernels],
   stride: ["s", whole(1, LIMITS.stride)],

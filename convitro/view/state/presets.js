@@ -5,6 +5,7 @@ const square = (side, values) => ({ rows: side, columns: side, values });
 /** What a setting is where a preset does not say otherwise. */
 const PLAIN = {
   from: "picture",
+  side: 9, // pixels of a made picture
   grey: true,
   kernels: [],
   stride: 1,

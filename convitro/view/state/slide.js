@@ -71,8 +71,9 @@ export class Slide {
       return;
     }
     const rate = this.perSecond.value;
-    let [last, owed] = [performance.now(), 0];
+    let [last, owed] = [null, 0]; // the first frame's own time: it may lie before this moment
     const move = (now) => {
+      last ??= now;
       owed += (Math.min(now - last, 250) / 1000) * rate; // a hidden page does not leap when it is seen again
       last = now;
       const steps = Math.floor(owed);

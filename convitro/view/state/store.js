@@ -58,6 +58,11 @@ export const aggregationWord = computed(() => {
   return words.find((word) => word.spec === spec) ?? words.find((word) => word.name === spec) ?? null;
 });
 
+/** Whether a layer was trained with its partial maps kept apart: it hands on all of them. */
+export function keepsApart(layer) {
+  return network.value?.aggregations.find(({ spec }) => spec === layer?.aggregation)?.separate ?? false;
+}
+
 /** The channels of the page in the order of their rows, each by its place on the page. */
 export const rowOrder = computed(() => {
   const { inputs, document, start } = chain.value;

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.explorer.browser.conftest import Explorer
+from tests.explorer.browser.conftest import Explorer, settled
 from tests.explorer.browser.reading import mark_box, point_at, reads
 from tests.explorer.networks import anatomy_of, small
 
@@ -135,6 +135,19 @@ def test_the_kernel_slides_over_every_channel(open_page: OpenPage) -> None:
     page.get_by_role("button", name="▶ Slide the kernel").click()
     expect(page.locator(".slide-reached")).to_contain_text(re.compile(r"place \d+ of 256"))
     expect(page.locator(".slide-reached")).to_contain_text("256 places")
+
+
+def test_a_frame_that_began_before_the_key_does_not_end_it(
+    new_page: OpenPage, explorers: Callable[[str], Explorer]
+) -> None:
+    page = new_page()
+    page.add_init_script(
+        "const frames = requestAnimationFrame; requestAnimationFrame = (draw) => frames((now) => draw(now - 200))"
+    )
+    page.goto(explorers("small").address(layer="0", filter=1))
+    settled(page)
+    page.keyboard.press("x")
+    expect(page.locator(".slide-reached")).to_contain_text(re.compile(r"place ([2-9]|\d\d+) of 256"))
 
 
 def test_it_stops_when_someone_points_and_when_something_else_is_opened(open_page: OpenPage) -> None:

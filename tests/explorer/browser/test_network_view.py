@@ -95,6 +95,9 @@ def test_the_pixel_under_the_pointer_is_framed_on_the_picture(open_page: OpenPag
     expected = [left / 16, top / 16, (right - left) / 16, (bottom - top) / 16]
     assert shares == [pytest.approx(100 * share) for share in expected]
     expect(page.locator(".sight p")).to_contain_text("row 3, column 3")
+    expect(page.locator(".sight p")).to_contain_text(
+        "Made of 5 channels, each with a kernel of its own: click"
+    )
 
 
 def test_on_a_narrow_screen_nothing_is_wider_than_the_page(open_page: OpenPage) -> None:

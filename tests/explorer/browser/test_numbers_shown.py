@@ -91,7 +91,7 @@ def test_pointing_at_other_maps_finds_the_same_place(
     open_page: OpenPage, anatomies: Callable[[str], Anatomy]
 ) -> None:
     layer = anatomies("small")["0"]
-    page = open_page("small", layer="0", filter=2)
+    page = open_page("small", height=900, layer="0", filter=2)  # all three rows are in sight
     point_at(page, page.locator(".channel-row [data-column=input] .map-shape").nth(1), 4, 9, (16, 16))
     expect(page.locator(".sentence")).to_have_attribute("data-pixel", "4,9")
     point_at(page, page.locator(".channel-row [data-column=partial] .map-shape").nth(2), 13, 2, (16, 16))

@@ -51,10 +51,13 @@ def test_the_settings_by_hand(open_play: OpenPlay) -> None:
     page.get_by_role("radio", name="ReLU: what is negative").click()
     page.get_by_role("radio", name="2 by 2").click()
     expect(size).to_contain_text(f"4 {TIMES} 4")
+    expect(page.get_by_label("pixels a side", exact=True)).to_have_count(0)  # the open picture has its own
     page.get_by_role("radio", name="a ramp from 0 to 1").click()
+    page.get_by_label("pixels a side", exact=True).fill("12")
+    expect(page.locator(".bench-picture figcaption")).to_contain_text(f"12 {TIMES} 12")
     page.get_by_role("radio", name="three channels").click()
     page.get_by_role("radio", name="as a picture").click()
-    expect_play(page, "edges*iramp*g0*s2*psame*d3*b-0.5*arelu*m2*lgrey")
+    expect_play(page, "edges*iramp*z12*g0*s2*psame*d3*b-0.5*arelu*m2*lgrey")
     page.get_by_label("stride", exact=True).fill("0")
     expect(page.get_by_role("alert")).to_contain_text("a whole number from 1 to 8. 2 still holds")
 
@@ -112,6 +115,16 @@ def test_a_kernel_that_finds_no_place(open_play: OpenPlay) -> None:
     page.get_by_label("dilation", exact=True).fill("1")
     page.get_by_role("radio", name="3 by 3", exact=True).click()
     expect(page.locator(".no-result")).to_contain_text("Nothing is left to pool")
+
+
+def test_a_stride_that_does_not_fit_says_what_is_not_read(open_play: OpenPlay) -> None:
+    page = open_play("edges*idot*z8*s2")
+    size = page.locator("[data-figure=size]")
+    expect(size).to_contain_text("The kernel never gets to the last row and column.")
+    page.get_by_role("button", name="pixels a side: more").click()
+    expect(size).not_to_contain_text("never")
+    page.get_by_label("stride", exact=True).fill("5")
+    expect(size).to_contain_text("never gets to the last row and column.")
 
 
 def test_a_grey_picture_has_one_channel(open_play: OpenPlay) -> None:

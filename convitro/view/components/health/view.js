@@ -36,16 +36,21 @@ function Group({ kind, group }) {
 
 function Finding({ found }) {
   const { layer, filter, evidence, measure, value, threshold } = found;
-  const known = network.value.layers.some(({ name }) => name === layer);
-  const where = filter === null ? layer : `${layer}, filter ${filter}`;
-  const open = () => {
-    chooseLayer(layer, filter ?? undefined);
-    chooseView("filter");
-  };
   return html`<li>
-    ${known ? html`<button type="button" class="link" onClick=${open}>${where}</button>` : html`<b>${where}</b>`}
+    <${LayerName} name=${layer} filter=${filter} />
     <span> ${evidence} <span class="muted">(${measure}: ${shown(value)}, threshold ${shown(threshold)})</span></span>
   </li>`;
+}
+
+/** A layer, or one of its filters, and the way to it. */
+function LayerName({ name, filter = null }) {
+  const where = filter === null ? name : `${name}, filter ${filter}`;
+  if (!network.value.layers.some((each) => each.name === name)) return html`<b>${where}</b>`;
+  const open = () => {
+    chooseLayer(name, filter ?? undefined);
+    chooseView("filter");
+  };
+  return html`<button type="button" class="link" onClick=${open}>${where}</button>`;
 }
 
 function shown(value) {
@@ -59,16 +64,17 @@ function Layers() {
     ["filters", "how many it has"],
     ["active", "share of pixels that respond"],
     ["spread", "standard deviation of its maps"],
-    ["cancels", "share of the channels that is lost in their sum; in brackets what chance alone would lose"],
+    ["cancels", "share of the partial maps that is lost in their sum; in brackets what chance alone would lose"],
   ];
   return html`<div class="table-scroll"><table>
     <thead><tr>${head.map(([title, words], index) => html`<th scope="col" key=${title} title=${words} data-numeric=${index > 0}>${title}</th>`)}</tr></thead>
     <tbody>${health.value.layers.map((state) => html`<tr key=${state.name}>
-      <td>${state.name}</td>
+      <td><${LayerName} name=${state.name} /></td>
       <td data-numeric="true">${state.filters}</td>
       <td data-numeric="true">${state.active === null ? "" : formatShare(state.active)}</td>
       <td data-numeric="true">${shown(state.deviation)}</td>
-      <td data-numeric="true">${state.cancellation === null ? "" : `${state.cancellation.toFixed(2)} (${state.baseline.toFixed(2)})`}</td>
+      <td data-numeric="true">${state.cancellation === null ? "–" : `${formatShare(state.cancellation)} (${formatShare(state.baseline)})`}</td>
     </tr>`)}</tbody>
-  </table></div>`;
+  </table></div>
+  <dl class="health-words">${head.slice(2).map(([title, words]) => html`<div key=${title}><dt>${title}</dt><dd>${words}</dd></div>`)}</dl>`;
 }

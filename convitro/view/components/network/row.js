@@ -1,6 +1,6 @@
 /** One row of the network: its piece of the ways, its name and facts, its maps. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { formatCount } from "../../numbers/format.js";
 import { chooseLayer } from "../../state/actions.js";
 import { folded, openings, toggleGroup, unit } from "../../state/network.js";
@@ -12,6 +12,7 @@ import { Ways } from "./ways.js";
 
 const HEIGHTS = { layer: 76, group: 60 };
 const [SIDE, GAP] = [48, 4];
+const FOR_MORE = 40; // pixels for the number of maps that have no room
 const JOINED = { add: "+", concat: "concat", multiply: "×", merge: "merge" };
 const WORDS = { input: "the picture", output: "the answer", add: "added", concat: "one after the other", multiply: "multiplied" };
 
@@ -73,10 +74,11 @@ function facts(layer) {
 /** As many maps as there is room for, on one canvas. */
 function Maps({ layer, onOpen }) {
   const canvas = useRef(null);
+  const [shown, show] = useState(0);
   const document = layerMaps.value[layer.name];
   const [shared, colours] = [sharedScale.value, theme.value];
   useEffect(() => {
-    if (document) draw(canvas.current, document, shared, colours);
+    if (document) show(draw(canvas.current, document, shared, colours));
   }, [document, shared, colours]);
   if (!document) return html`<div class="node-maps" data-ready="false"></div>`;
   const count = document.arrays.maps.shape[0];
@@ -93,14 +95,17 @@ function Maps({ layer, onOpen }) {
         if (place) onOpen(Math.floor(place.map / mapsPerFilter(layer, document)));
       }}
     ></canvas>
+    ${shown > 0 && shown < count && html`<span class="more-maps muted" title="${count - shown} more maps: open the layer to see them all">+ ${count - shown}</span>`}
   </div>`;
 }
 
+/** Draw the maps, each in a thin frame, since an empty one is there, too; how many of them have room. */
 function draw(canvas, document, shared, colours) {
   const [count, rows, columns] = document.arrays.maps.shape;
   const { width, height } = tile(document);
   const room = canvas.parentElement.clientWidth;
-  const fitting = Math.max(1, Math.min(count, Math.floor((room + GAP) / (width + GAP))));
+  const within = (space) => Math.floor((space + GAP) / (width + GAP));
+  const fitting = within(room) >= count ? count : Math.max(1, within(room - FOR_MORE));
   const ratio = window.devicePixelRatio || 1;
   const across = fitting * (width + GAP) - GAP;
   canvas.style.width = `${across}px`;
@@ -110,11 +115,15 @@ function draw(canvas, document, shared, colours) {
   const context = canvas.getContext("2d");
   context.scale(ratio, ratio);
   context.imageSmoothingEnabled = width < columns;
+  context.strokeStyle = getComputedStyle(canvas).getPropertyValue("--line");
   const one = new OffscreenCanvas(columns, rows);
   for (let index = 0; index < fitting; index += 1) {
     one.getContext("2d").putImageData(smallMap(document, index, shared, colours), 0, 0);
-    context.drawImage(one, index * (width + GAP), 0, width, height);
+    const left = index * (width + GAP);
+    context.drawImage(one, left, 0, width, height);
+    context.strokeRect(left + 0.5, 0.5, width - 1, height - 1);
   }
+  return fitting;
 }
 
 function tile(document) {

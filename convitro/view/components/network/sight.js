@@ -43,7 +43,14 @@ function Words() {
   const [, height, width] = network.value.input_size;
   const whole = rows >= height && columns >= width;
   return html`<p aria-hidden="true"><b>${pointed.layer.name}</b>, map ${pointed.map}, row ${pointed.y}, column ${pointed.x}: one pixel sees
-    ${" "}<b>${rows} × ${columns}</b> pixels of the picture${whole ? ", all of it and beyond" : ""}.</p>`;
+    ${" "}<b>${rows} × ${columns}</b> pixels of the picture${whole ? ", all of it and beyond" : ""}.
+    <${Makings} ...${pointed.layer} /></p>`;
+}
+
+/** What the map is made of: the next question of who points at it. */
+function Makings({ channels_per_filter: channels }) {
+  const many = channels > 1;
+  return html` <span class="muted">Made of ${channels} ${many ? "channels, each with a kernel of its own" : "channel, by one kernel"}: click to see how.</span>`;
 }
 
 /** The box of the picture that a unit sees, cut at the borders; null where it is not known. */

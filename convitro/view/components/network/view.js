@@ -15,7 +15,8 @@ export function NetworkView() {
   return html`<section class="view network-view" aria-labelledby="network-title">
     <h2 id="network-title">${network.value.name}</h2>
     <p class="lead">${layers} convolution ${layers === 1 ? "layer" : "layers"}, from the picture down to the answer. Each row
-      shows the maps that a layer hands on; lines show what leads to what. Point at a map to see what that pixel sees.</p>
+      shows the maps that a layer hands on; lines show what leads to what. Point at a map to see what its pixels see of the
+      picture; click it to take its filter apart.</p>
     <${Tools} />
     <div class="network-columns">
       <${Sight} />

@@ -1,6 +1,7 @@
 /** What stands around the kernel: the picture, how it is read, and what is done with the maps. */
 
 import { SIMPLE_AGGREGATIONS } from "../../numbers/combine.js";
+import { RESIZABLE } from "../../numbers/samples.js";
 import { change, colourful, picture, setting } from "../../state/play.js";
 import { LIMITS } from "../../state/playaddress.js";
 import { picking } from "../../state/store.js";
@@ -51,11 +52,18 @@ export function Settings() {
 }
 
 function PictureChoice() {
-  const { from, grey } = setting.value;
+  const { from, grey, side } = setting.value;
   return html`<${Row} name="Picture">
       <${Choice} label="Picture" class="chips" itemClass="chip" items=${PICTURES} chosen=${from} set="from" />
       ${from === "picture" && html`<button type="button" class="link" onClick=${() => (picking.value = true)}>another …</button>`}
     </${Row}>
+    ${
+      RESIZABLE.includes(from) &&
+      html`<${Row} name="Its size">
+      <${NumberField} label="pixels a side" value=${side} low=${1} high=${LIMITS.side} onChange=${(value) => change({ side: value })} />
+      <span class="muted">pixels a side</span>
+    </${Row}>`
+    }
     ${
       !setting.value.stack &&
       html`<${Row} name=${html`<${Term} word="channel">Channels</${Term}>`}>

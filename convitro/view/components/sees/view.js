@@ -2,7 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { format } from "../../numbers/format.js";
-import { signedScale } from "../../numbers/scale.js";
+import { channelName, signedScale } from "../../numbers/scale.js";
 import { chain, filterIndex, layer, network, pictureId, pinned, reachable } from "../../state/store.js";
 import { METHODS, method, patches, projection } from "../../state/sees.js";
 import { FilterPicker } from "../filters.js";
@@ -16,6 +16,7 @@ import { mapOf } from "../../data/document.js";
 import { Picture } from "./picture.js";
 
 const MOST_KERNELS = 64;
+const FEW_KERNELS = 4; // shown large, each with its channel's name
 const USUALLY = 9; // patches of a filter
 
 /** @param {{loader: import("../../state/loader.js").Loader}} props */
@@ -115,7 +116,7 @@ function Kernels() {
   return html`<section class="seeing-part" aria-labelledby="kernels">
     <h3 id="kernels">Its kernels</h3>
     <p class="muted">One for each channel it reads, on one scale: blue below 0, orange above.${hidden > 0 ? ` ${hidden} more are not shown.` : ""}</p>
-    <div class="kernels">
+    <div class="kernels" data-few=${count <= FEW_KERNELS}>
       ${Array.from({ length: count }, (_, index) => (shown ? html`<${Kernel} key=${index} shown=${shown} index=${index} />` : html`<div key=${index} class="map"></div>`))}
     </div>
   </section>`;
@@ -124,7 +125,9 @@ function Kernels() {
 function Kernel({ shown: { inputs, document }, index }) {
   const { kernels } = document.arrays;
   if (index >= kernels.shape[0]) return null;
-  return html`<${MapView}
-    values=${mapOf(kernels, index)} size=${kernels.shape.slice(1)} scale=${signedScale(document.limits.kernels, [])}
-    label="kernel of channel ${inputs.channels[index]}" marks=${() => []} onPoint=${() => {}} onPin=${() => {}} />`;
+  const name = channelName(layer.value, inputs.channels[index]);
+  return html`<figure title="kernel of channel ${name}"><${MapView}
+      values=${mapOf(kernels, index)} size=${kernels.shape.slice(1)} scale=${signedScale(document.limits.kernels, [])}
+      label="kernel of channel ${name}" marks=${() => []} onPoint=${() => {}} onPin=${() => {}} />
+    ${kernels.shape[0] <= FEW_KERNELS && html`<figcaption>${name}</figcaption>`}</figure>`;
 }

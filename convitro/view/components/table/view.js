@@ -60,5 +60,6 @@ function Row({ row }) {
 
 /** A count, or a small size with one digit after the point. */
 function inWords(value) {
+  if (value < 0.1) return "< 0.1";
   return value < 10 && !Number.isInteger(value) ? value.toFixed(1) : formatCount(Math.round(value));
 }
