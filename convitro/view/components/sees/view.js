@@ -3,7 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { format } from "../../numbers/format.js";
 import { signedScale } from "../../numbers/scale.js";
-import { chain, filterIndex, layer, network, pictureId, pinned, reachable } from "../../state/store.js";
+import { chain, filterIndex, layer, network, pinned, reachable } from "../../state/store.js";
 import { METHODS, method, patches, projection } from "../../state/sees.js";
 import { FilterPicker } from "../filters.js";
 import { NoLayers } from "../filterview.js";
@@ -24,7 +24,7 @@ export function SeesView({ loader }) {
   const pixel = pinned.value ? `${pinned.value.y},${pinned.value.x}` : "";
   useEffect(() => {
     if (open && filter !== null) void loader.loadProjection(open, filter, pixel, method.value);
-  }, [open, filter, pixel, method.value, pictureId.value, network.value?.model]);
+  }, [open, filter, pixel, method.value, network.value?.picture.id, network.value?.model]);
   useEffect(() => {
     if (open && filter !== null) void loader.loadPatches(open, filter);
   }, [open, filter, network.value?.model]);
