@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from convitro.anatomy import answer, deconvnet
+from convitro.anatomy import answer
 from convitro.datasets import Dataset
 from convitro.errors import ConvitroError
 from convitro.explorer.guard import LOCAL_HOSTS, Guard
@@ -51,7 +51,6 @@ from convitro.view import (
     page_files,
     patches_document,
     pictures_document,
-    projection_document,
     table_document,
 )
 
@@ -79,6 +78,7 @@ def create_app(
     """
     networks = [network] if isinstance(network, Network) else list(network)
     shelf = Shelf(networks, picture, data)
+    followed = Following(shelf.first, run)
     routes = [
         Route("/", page),
         Route("/view/{name:path}", view_file),
@@ -99,7 +99,7 @@ def create_app(
         Route("/api/patches", document(patches_of, lane="background")),
         Route("/api/health", document(health_of, lane="background")),
         Route("/api/session", session_file),
-        *training_routes(shelf, run),
+        *training_routes(followed),
         Route("/api/picture", upload, methods=["POST"]),
         Route("/api/model", open_model, methods=["POST"]),
     ]
@@ -111,7 +111,7 @@ def create_app(
     }
     app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
     app.router.redirect_slashes = False  # an address has one form
-    app.state.shelf = shelf
+    app.state.shelf, app.state.followed = shelf, followed
     app.state.workbench, app.state.background, app.state.beside = Workbench(), Workbench(), Workbench()
     return app
 
@@ -170,11 +170,12 @@ async def open_model(request: Request) -> Response:
 
 
 async def session_file(request: Request) -> Response:
-    """The open network and picture as one HTML file to keep; never shown under this server's name."""
+    """All that is open as one HTML file to keep; never shown under this server's name."""
     parameters = Parameters(request.query_params)
     session = request.app.state.shelf.session(parameters.text("model"))
     work: Workbench = request.app.state.background
-    page = await work.run(request, lambda: session_page(session, parameters).encode())
+    following = request.app.state.followed.by(session)
+    page = await work.run(request, lambda: session_page(following, parameters).encode())
     return Response(
         page, media_type="application/octet-stream", headers={"content-disposition": "attachment"}
     )
@@ -193,13 +194,9 @@ def document(compute: Compute, lane: str = "workbench") -> Callable[[Request], A
     return endpoint
 
 
-def training_routes(shelf: Shelf, run: Run | None) -> list[Route]:
+def training_routes(followed: Following) -> list[Route]:
     """The addresses of the training that the page follows; it is that of the first network alone."""
-    followed = Following(shelf.first, run)
-
-    def of(session: Session) -> Following:
-        return followed if session is shelf.first else Following(session, None)
-
+    of = followed.by
     return [
         Route("/api/training", document(lambda session, _: of(session).training())),
         Route("/api/epoch", document(lambda session, asked: of(session).epoch(asked))),
@@ -292,18 +289,7 @@ def projection_of(session: Session, parameters: Parameters) -> Document:
     layer = parameters.layer(anatomy)
     filter, unit = parameters.filter(layer), parameters.pixel(layer)
     method = parameters.text("method") or "deconvnet"
-    with session.running:
-        return projection_document(
-            deconvnet(
-                session.network.model,
-                session.input(picture),
-                layer.name,
-                filter,
-                unit=unit,
-                top=1 if unit is None else None,
-                method=method,
-            )
-        )
+    return session.projection(picture.id, layer.name, filter, unit, method)
 
 
 def patches_of(session: Session, parameters: Parameters) -> Document:

@@ -58,6 +58,11 @@ class Looking:
                 self.found.popitem(last=False)
             return self.found[layer]
 
+    @property
+    def looked_over(self) -> bool:
+        """Whether the health is known already."""
+        return "health" in vars(self)
+
     @cached_property
     def health(self) -> Diagnosis:
         """The network looked over."""

@@ -43,6 +43,13 @@ class Parameters:
             raise RequestProblem(400, f"`{name}` is not one or two numbers of 0 to {below - 1}.", hint)
         return numbers
 
+    def names(self, name: str, most: int) -> list[str]:
+        """At most so many different names between commas; none where it is absent."""
+        found = [part for part in dict.fromkeys(self.text(name).split(",")) if part]
+        if len(found) > most:
+            raise RequestProblem(400, f"`{name}` are too many.", f"at most {most}")
+        return found
+
     def layer(self, anatomy: Anatomy) -> LayerAnatomy:
         """The layer of that name."""
         name = self.text("layer")

@@ -1,34 +1,73 @@
-"""What a person takes along: the open network on the open picture as one HTML file that needs no server."""
+"""What a person takes along: the open network on the pictures that are looked at, as one HTML file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from convitro.explorer.gathered import Dissected, Opened
 from convitro.explorer.parameters import Parameters
+from convitro.explorer.problems import RequestProblem
 from convitro.explorer.session import Session
+from convitro.explorer.training import MOST_EPOCHS, Following
 from convitro.report import Runs, full_report
 from convitro.report.documents import answered
 from convitro.report.sections import Section, origin_section
 from convitro.report.study import cost_sections
+from convitro.view import Document
 
 LONGEST_ADDRESS = 4000  # the view "Play" writes whole kernels into it
+MOST_BESIDE = 3  # pictures that the page compares with the open one
 
 
-def session_page(session: Session, parameters: Parameters) -> str:
-    """The network on a picture as a page; the open filter is in it whatever the size of the network.
+def session_page(following: Following, parameters: Parameters) -> str:
+    """The network on the open picture and on those beside it, with all that is known of the open filter.
 
     Raises:
         RequestProblem: 400 or 404, a parameter does not fit.
     """
-    picture, anatomy = session.anatomy(parameters.text("picture"))
+    session = following.session
     opening = parameters.text("opening", LONGEST_ADDRESS)
-    wanted = {}
-    if parameters.text("layer"):
-        layer = parameters.layer(anatomy)
-        wanted[layer.name] = [parameters.filter(layer)]
-    fields, table = session.fields, session.summary  # both run the network, each by itself
+    pictures = pictures_of(session, parameters)
+    opened = opened_filter(following, pictures, parameters)
+    runs = known(session, pictures, {} if opened is None else opened.documents())
     with session.running:
-        runs = Runs([anatomy], fields, table, [answered(session.network, session.pixels(picture))])
         costs = cost_sections(session.network)
     origin = origin_section(session.network)
+    wanted = {} if opened is None else {opened.layer: [opened.filter]}  # whatever the size of the network
     sections = [*costs, Section(origin.title, origin.content, origin.html, wanted)]
-    pictures = [(picture.name, session.pixels(picture))]
-    return full_report(session.network, pictures, sections, runs=runs, opening=opening).html
+    shown = [(picture.name, session.pixels(picture)) for picture, _ in pictures]
+    return full_report(session.network, shown, sections, runs=runs, opening=opening).html
+
+
+def pictures_of(session: Session, parameters: Parameters) -> list[Dissected]:
+    """The open picture, and those beside it; of these one that has been forgotten meanwhile is left out."""
+    found = [session.anatomy(parameters.text("picture"))]
+    for id in parameters.names("compare", MOST_BESIDE):
+        try:
+            picture, anatomy = session.anatomy(id)
+        except RequestProblem:
+            continue
+        if all(picture.id != other.id for other, _ in found):
+            found.append((picture, anatomy))
+    return found
+
+
+def opened_filter(
+    following: Following, pictures: Sequence[Dissected], parameters: Parameters
+) -> Opened | None:
+    """The filter that the page shows; None where it shows no layer."""
+    if not parameters.text("layer"):
+        return None
+    layer = parameters.layer(pictures[0][1])
+    filter, unit = parameters.filter(layer), parameters.pixel(layer)
+    epoch = parameters.integer("epoch", MOST_EPOCHS) if parameters.text("epoch") else None
+    return Opened(following, pictures, layer.name, filter, unit, epoch)
+
+
+def known(session: Session, pictures: Sequence[Dissected], more: Mapping[str, Document]) -> Runs:
+    """What the session knows of its network on these pictures."""
+    fields, table = session.fields, session.summary  # both run the network, each by itself
+    with session.running:
+        answers = [answered(session.network, session.pixels(picture)) for picture, _ in pictures]
+    ids = [picture.id for picture, _ in pictures]
+    return Runs([anatomy for _, anatomy in pictures], fields, table, answers, ids, more)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple, TypeVar
 
 from PIL import Image
 from torch import Tensor
@@ -18,6 +20,7 @@ from convitro.anatomy import (
     LayerAnatomy,
     ReceptiveFields,
     Summary,
+    deconvnet,
     dissect,
     receptive_field,
     rerun,
@@ -28,12 +31,25 @@ from convitro.explorer.looking import Looking
 from convitro.explorer.problems import RequestProblem
 from convitro.pictures import bundled, load_picture, to_input
 from convitro.sources import Network
-from convitro.view import Document, outcome_document
+from convitro.view import Document, outcome_document, projection_document
+
+K = TypeVar("K")
 
 MAX_ANATOMIES = 4  # as many as are compared; a ResNet at 224x224 holds some 100 MB
 MAX_OUTCOMES = 1024  # a few numbers each
+MAX_PROJECTIONS = 32  # three bytes for each pixel of the picture
 MAX_OWN_PICTURES = 12
 THUMBNAIL = (3, 48, 48)
+
+
+class Sight(NamedTuple):
+    """What a projection is of; without a unit it starts from the strongest one."""
+
+    picture: str
+    layer: str
+    filter: int
+    unit: tuple[int, int] | None
+    method: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,7 @@ class Session:
     own: OrderedDict[str, Picture] = field(default_factory=OrderedDict)
     anatomies: OrderedDict[tuple[str, str], Anatomy] = field(default_factory=OrderedDict)
     outcomes: OrderedDict[tuple[str, str, str], Document] = field(default_factory=OrderedDict)
+    projections: OrderedDict[Sight, Document] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
     running: Lock = field(default_factory=Lock)  # the network, which runs once at a time
     data: Dataset | None = None
@@ -181,23 +198,51 @@ class Session:
         """
         picture, anatomy = self.anatomy(id)
         chosen = resolve(aggregation)
-        key = (picture.id, layer.name, chosen.spec)
+
+        def made() -> Document:
+            output = rerun(self.network.model, self.input(picture), {layer.name: chosen})
+            return outcome_document(anatomy.output, output, self.network.classes)
+
         with self.running:
-            known = self.outcomes.get(key)
-            if known is None:
-                output = rerun(self.network.model, self.input(picture), {layer.name: chosen})
-                known = outcome_document(anatomy.output, output, self.network.classes)
-                self.outcomes[key] = known
-            self.outcomes.move_to_end(key)
-            while len(self.outcomes) > MAX_OUTCOMES:
-                self.outcomes.popitem(last=False)
-            return known
+            return kept(self.outcomes, (picture.id, layer.name, chosen.spec), MAX_OUTCOMES, made)
+
+    def projection(
+        self, id: str, layer: str, filter: int, unit: tuple[int, int] | None, method: str
+    ) -> Document:
+        """What comes back from a filter to a picture, from a pixel or else its strongest; kept for later.
+
+        Raises:
+            RequestProblem: 404, the picture is unknown.
+            ArgumentError: there is no such method.
+        """
+        picture = self.find(id)
+
+        def made() -> Document:
+            top = 1 if unit is None else None
+            input = self.input(picture)
+            seen = deconvnet(self.network.model, input, layer, filter, unit=unit, top=top, method=method)
+            return projection_document(seen)
+
+        with self.running:
+            return kept(
+                self.projections, Sight(picture.id, layer, filter, unit, method), MAX_PROJECTIONS, made
+            )
 
     def thumbnails(self) -> list[tuple[Picture, Tensor]]:
         """Every picture to choose from, 48 x 48 in colour: (1, 3, 48, 48), 0..1."""
         with self.lock:
             own = [(picture, to_input(picture.image, THUMBNAIL)) for picture in self.own.values()]
         return own + bundled_thumbnails()
+
+
+def kept(documents: OrderedDict[K, Document], key: K, most: int, made: Callable[[], Document]) -> Document:
+    """A document out of those that are kept, made if it is not there; beyond `most` the oldest goes."""
+    if key not in documents:
+        documents[key] = made()
+    documents.move_to_end(key)
+    while len(documents) > most:
+        documents.popitem(last=False)
+    return documents[key]
 
 
 @cache

@@ -45,7 +45,9 @@ class Shelf:
 
     def beside(self, id: str, network: Network, data: Dataset | None = None) -> Session:
         """A session of one more network, on the same pictures."""
-        return replace(self.first, id=id, network=network, data=data, outcomes=OrderedDict())
+        return replace(
+            self.first, id=id, network=network, data=data, outcomes=OrderedDict(), projections=OrderedDict()
+        )
 
     def session(self, id: str) -> Session:
         """The session of a network; an empty id is the first one.

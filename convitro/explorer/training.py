@@ -68,6 +68,10 @@ class Following:
     anatomies: OrderedDict[tuple[int, str], Anatomy] = field(default_factory=OrderedDict)
     moves: OrderedDict[tuple[str, int], Tensor] = field(default_factory=OrderedDict)
 
+    def by(self, session: Session) -> Following:
+        """The same beside a session; another network than this one has no training."""
+        return self if session is self.session else Following(session, None)
+
     def training(self) -> Document:
         """Where the training stands."""
         if self.run is None:

@@ -50,6 +50,19 @@ def chosen_filters(
     return {name: best_filters(layer, counts[name], wanted.get(name, ())) for name, layer in anatomy.items()}
 
 
+def needed_bytes(anatomy: Anatomy, inputs: Mapping[str, int], wanted: Mapping[str, Sequence[int]]) -> int:
+    """What the first layer and those of wanted filters take with as few filters as a layer is opened with.
+
+    Args:
+        anatomy, inputs, wanted: as for `chosen_filters`.
+    """
+    names = {*list(anatomy)[:1], *(name for name in wanted if name in anatomy)}
+    layers = [(inputs[name], anatomy[name]) for name in names]
+    return int(
+        sum(bytes + min(FEWEST, layer.filters) * PACKED * filter_bytes(layer) for bytes, layer in layers)
+    )
+
+
 def best_filters(layer: LayerAnatomy, count: int, wanted: Sequence[int]) -> list[int]:
     """So many filters of a layer in ascending order: the wanted ones, then those whose maps vary most."""
     if count in (0, layer.filters):

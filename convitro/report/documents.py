@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -20,7 +20,7 @@ from convitro.anatomy import (
     summary,
 )
 from convitro.errors import UnsupportedError
-from convitro.report.budget import chosen_filters
+from convitro.report.budget import chosen_filters, needed_bytes
 from convitro.sources import Network
 from convitro.view import (
     Document,
@@ -30,10 +30,13 @@ from convitro.view import (
     pictures_document,
     table_document,
 )
-from convitro.view.standalone import packed
+from convitro.view.standalone import document_script, packed
 from convitro.view.whole import channels_document, layer_document
 
 THUMBNAIL = (48, 48)
+SIDES = (40, 28, 20, 14, 10, 7, 5)  # of the small maps: the largest that fit
+SMALL_MAPS, MORE = 1 / 3, 1 / 4  # of the page, at most
+FEWEST_BYTES = 1000
 Filters = Mapping[str, Sequence[int]]
 
 
@@ -46,12 +49,17 @@ class Runs:
         fields: what every layer sees of a picture.
         summary: every layer with its sizes and costs.
         answers: to every picture; None where the network returns no scores.
+        ids: of the pictures, as the page's address names them; none numbers them.
+        more: what else was computed, by the key under which the page looks for it, what matters most first;
+            what does not fit into a quarter of the page is left out.
     """
 
     anatomies: Sequence[Anatomy]
     fields: ReceptiveFields
     summary: Summary
     answers: Sequence[Answer | None]
+    ids: Sequence[str] = ()
+    more: Mapping[str, Document] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: Network, pictures: Sequence[tuple[str, Tensor]]) -> Runs:
@@ -76,34 +84,63 @@ class PageDocuments:
         self, network: Network, pictures: Sequence[tuple[str, Tensor]], wanted: Filters, runs: Runs
     ) -> None:
         self.network, self.wanted, self.runs = network, wanted, runs
-        self.pictures = [(f"picture-{index}", *picture) for index, picture in enumerate(pictures)]
+        ids = runs.ids or [f"picture-{index}" for index in range(len(pictures))]
+        self.pictures = [(id, *picture) for id, picture in zip(ids, pictures, strict=True)]
 
     def packed(self, max_bytes: int) -> dict[str, str]:
         """As much as fits into so many bytes of the page; the pictures and small maps always."""
-        thumbnails = [(id, name, thumbnail(pixels)) for id, name, pixels in self.pictures]
-        always = {
-            "pictures": packed(pictures_document(thumbnails).to_bytes()),
-            "table": packed(table_document(self.runs.summary).to_bytes()),
-        }
-        for (id, _, _), anatomy, found in zip(
-            self.pictures, self.runs.anatomies, self.runs.answers, strict=True
-        ):
-            small = {f"maps\n{id}\n{name}": maps_document(layer) for name, layer in anatomy.items()}
-            small |= {} if found is None else {f"answer\n{id}": answer_document(found, anatomy)}
-            always |= {key: packed(document.to_bytes()) for key, document in small.items()}
-        left = max_bytes - sum(map(len, always.values()))
-        share = left // len(self.pictures)
+        always = self._facts() | self._small_maps(int(SMALL_MAPS * max_bytes))
+        always |= self._more(int(MORE * max_bytes))
+        budget = left = max_bytes - taken(always)
         while True:
-            layers = dict(self._layers(share))
-            excess = sum(map(len, layers.values())) - left
-            if excess <= 0 or share < 1000:
+            layers = dict(self._layers(self._shares(budget)))
+            if taken(layers) <= left or budget < FEWEST_BYTES:
                 return always | layers
-            share = int(share * 0.85)  # numbers that shrink less than usual
+            budget = int(budget * 0.85)  # numbers that shrink less than usual
 
-    def _layers(self, share: int) -> Iterator[tuple[str, str]]:
+    def _facts(self) -> dict[str, str]:
+        """The pictures, the table, and how the answer to every picture comes about."""
+        thumbnails = [(id, name, thumbnail(pixels)) for id, name, pixels in self.pictures]
+        documents = {"pictures": pictures_document(thumbnails), "table": table_document(self.runs.summary)}
+        ids = (id for id, _, _ in self.pictures)
+        for id, anatomy, found in zip(ids, self.runs.anatomies, self.runs.answers, strict=True):
+            documents |= {} if found is None else {f"answer\n{id}": answer_document(found, anatomy)}
+        return {key: packed(document.to_bytes()) for key, document in documents.items()}
+
+    def _small_maps(self, most: int) -> dict[str, str]:
+        """The small maps of every layer on every picture, of as many pixels as fit into so many bytes."""
+        found: dict[str, str] = {}
+        for side in SIDES:
+            found = {
+                f"maps\n{id}\n{name}": packed(maps_document(layer, side).to_bytes())
+                for (id, _, _), anatomy in zip(self.pictures, self.runs.anatomies, strict=True)
+                for name, layer in anatomy.items()
+            }
+            if taken(found) <= most:
+                break
+        return found
+
+    def _more(self, most: int) -> dict[str, str]:
+        """The further documents, from the first on, that fit into so many bytes."""
+        found: dict[str, str] = {}
+        for key, document in self.runs.more.items():
+            one = {key: packed(document.to_bytes())}
+            if taken(found) + taken(one) <= most:
+                found |= one
+        return found
+
+    def _shares(self, budget: int) -> list[int]:
+        """How many bytes the layers of each picture get: the first one what wanted filters need, or more."""
+        others = len(self.pictures) - 1
+        sizes = {name: len(text) for name, text in self.channels[0].items()}
+        needed = needed_bytes(self.runs.anatomies[0], sizes, self.wanted)
+        first = min(budget, max(budget // (others + 1), needed))
+        return [first, *[(budget - first) // max(others, 1)] * others]
+
+    def _layers(self, shares: Sequence[int]) -> Iterator[tuple[str, str]]:
         """The network of every picture, and those of its layers whose numbers fit into its share."""
-        for (id, name, pixels), anatomy, channels in zip(
-            self.pictures, self.runs.anatomies, self.channels, strict=True
+        for (id, name, pixels), anatomy, channels, share in zip(
+            self.pictures, self.runs.anatomies, self.channels, shares, strict=True
         ):
             sizes = {layer: len(text) for layer, text in channels.items()}
             kept = chosen_filters(anatomy, share, sizes, self.wanted)
@@ -146,3 +183,8 @@ def thumbnail(pixels: Tensor) -> Tensor:
     """A small picture in colour (1, 3, 48, 48) of pixels with any number of channels."""
     shown = pixels[:, :3] if pixels.shape[1] >= 3 else pixels[:, :1].expand(-1, 3, -1, -1)
     return torch.nn.functional.interpolate(shown.float(), THUMBNAIL, mode="bilinear", antialias=True)
+
+
+def taken(documents: Mapping[str, str]) -> int:
+    """How many bytes of the page packed documents take."""
+    return sum(len(document_script(key, "").encode()) + 1 + len(text) for key, text in documents.items())

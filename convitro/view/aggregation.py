@@ -5,29 +5,43 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from convitro.aggregation import Aggregation
 from convitro.anatomy import LayerAnatomy
 from convitro.view.document import Document
+from convitro.view.filters import results
 from convitro.view.network import class_name, shares_of
-from convitro.view.values import float_array, limit, number
+from convitro.view.values import byte_array, float_array, limit, number
 
 OPPONENTS = 3  # pairs that are named at a pixel
 
 
-def combined_document(layer: LayerAnatomy, filter: int, aggregation: str | Aggregation | None) -> Document:
-    """The maps of one filter on image 0, its channels combined that way; None is the layer's own way."""
+def combined_document(
+    layer: LayerAnatomy, filter: int, aggregation: str | Aggregation | None, *, whole: bool = False
+) -> Document:
+    """The maps of one filter on image 0, its channels combined that way; None is the layer's own way.
+
+    Args:
+        layer: the dissected layer.
+        filter: index of the filter.
+        aggregation: how its channels are combined.
+        whole: all maps up to the pooled one and its switches; else the two that are compared.
+    """
     part = layer.filter(filter, aggregation)
-    maps = {"aggregated": part.aggregated[0], "activated": part.activated[0]}
+    maps = results(part) if whole else {"aggregated": part.aggregated[0], "activated": part.activated[0]}
+    arrays: dict[str, NDArray[Any]] = {name: float_array(values) for name, values in maps.items()}
+    if whole and part.switches is not None:
+        arrays["switches"] = byte_array(part.switches[0])
     manifest = {
         "layer": layer.name,
         "filter": filter,
         "aggregation": part.aggregation.spec,
         "limits": {name: limit(values) for name, values in maps.items()},
     }
-    return Document(manifest, {name: float_array(values) for name, values in maps.items()})
+    return Document(manifest, arrays)
 
 
 def cancellation_document(layer: LayerAnatomy, filter: int) -> Document:

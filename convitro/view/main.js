@@ -16,7 +16,7 @@ import { followFiles } from "./state/files.js";
 import { Loader } from "./state/loader.js";
 import { followTour } from "./state/tour.js";
 import { followTraining } from "./state/training.js";
-import { live, network, shortcuts, theme } from "./state/store.js";
+import { brought, live, network, shortcuts, theme } from "./state/store.js";
 
 live.value = !EmbeddedSource.isIn(document);
 if (live.value) showAddress(location.hash, true); // the token has become a cookie: out of sight with it
@@ -34,18 +34,18 @@ effect(() => {
   document.documentElement.dataset.theme = theme.value;
 });
 
-const loader = new Loader(live.value ? new ServerSource(() => network.value?.model ?? "") : new EmbeddedSource(document));
+const source = live.value ? new ServerSource(() => network.value?.model ?? "") : new EmbeddedSource(document);
+if (!live.value) brought.value = source.keys();
+const loader = new Loader(source);
 followAddress();
 loader.follow();
 followTour();
 followKeys();
 followCompared(loader);
 followAnswer(loader);
-if (live.value) {
-  followFiles(loader);
-  followAggregations(loader);
-  followTraining(loader);
-}
+followAggregations(loader);
+followTraining(loader);
+if (live.value) followFiles(loader);
 
 const root = document.getElementById("app");
 root.replaceChildren();

@@ -63,13 +63,13 @@ def pictures_document(pictures: Sequence[tuple[str, str, Tensor]]) -> Document:
     return Document(manifest, {"pictures": byte_array(shown.permute(0, 2, 3, 1))})  # (P, H, W, 3)
 
 
-def maps_document(layer: LayerAnatomy) -> Document:
-    """What a layer hands on, small: its feature maps (pooled where it pools), at most 40 x 40 pixels each."""
+def maps_document(layer: LayerAnatomy, side: int = THUMBNAIL_SIDE) -> Document:
+    """What a layer hands on, small: its feature maps (pooled where it pools), of at most `side` pixels."""
     maps = (layer.activated if layer.pooled is None else layer.pooled)[0]
     height, width = maps.shape[-2:]
-    side = (min(height, THUMBNAIL_SIDE), min(width, THUMBNAIL_SIDE))
-    if side != (height, width):
-        maps = adaptive_avg_pool2d(maps.float(), side)
+    size = (min(height, side), min(width, side))
+    if size != (height, width):
+        maps = adaptive_avg_pool2d(maps.float(), size)
     steps, limits = quantise(maps)
     return Document({"layer": layer.name, "liveliest": liveliest(layer)}, {"maps": steps, "limits": limits})
 

@@ -33,10 +33,7 @@ def standalone_page(documents: Mapping[str, str], tables: str, title: str, openi
     """
     files = page_files()
     styles = "\n".join(files[name].content.decode() for name in (ALL_SHEETS, TABLES_SHEET))
-    data = "\n".join(
-        f'<script type="text/plain" data-document="{html.escape(key)}">{content}</script>'
-        for key, content in documents.items()
-    )
+    data = "\n".join(document_script(key, content) for key, content in documents.items())
     return f"""<!doctype html>
 <html lang="en" data-theme="light" data-opening="{html.escape(opening)}">
 <head>
@@ -58,6 +55,11 @@ def standalone_page(documents: Mapping[str, str], tables: str, title: str, openi
 </body>
 </html>
 """
+
+
+def document_script(key: str, content: str) -> str:
+    """A packed document as the page holds it."""
+    return f'<script type="text/plain" data-document="{html.escape(key)}">{content}</script>'
 
 
 def modules(files: Mapping[str, PageFile]) -> dict[str, str]:

@@ -48,6 +48,7 @@ FITTING = {  # a request that every address answers with what it is for
     "classes": "1",
     "epoch": "1",
     "opening": "view=table",
+    "compare": "cup",
     "name": "model.onnx",
     "input": "3x12x12",
 }

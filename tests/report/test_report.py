@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +18,13 @@ from convitro.anatomy import dissect, summary
 from convitro.errors import ArgumentError
 from convitro.models import CLASSES, INPUT_SIZE, small_vgg
 from convitro.pictures import load_picture, to_input
-from convitro.report import Report, full_report
+from convitro.report import Report, Runs, full_report
 from convitro.report.budget import chosen_filters
+from convitro.report.documents import PageDocuments
 from convitro.report.sections import Section, origin_section, result_section
 from convitro.sources import Network
+from convitro.view import Document, read_document
+from convitro.view.standalone import standalone_page
 from tests.explorer.networks import odd, small
 
 
@@ -90,6 +96,47 @@ def test_the_size_that_was_asked_for_is_kept(max_bytes: int) -> None:
     pictures = [(str(index), torch.rand(1, 3, 32, 32)) for index in range(2)]
     report = full_report(Network(model, "wide", (3, 32, 32)), pictures, max_bytes=max_bytes)
     assert report.size_bytes <= max_bytes
+
+
+@pytest.fixture(scope="module")
+def wide() -> Network:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Conv2d(64, 128, 3), nn.ReLU()).eval()
+    return Network(model, "wide", (3, 48, 48))
+
+
+def own_bytes(network: Network) -> int:
+    """What a report takes besides its documents."""
+    return len(standalone_page({}, "", f"{network.name}: convolution layers, taken apart").encode())
+
+
+def test_small_maps_and_further_documents_leave_room_for_the_layers(wide: Network) -> None:
+    torch.manual_seed(0)
+    pictures = [(str(index), torch.rand(1, 3, 48, 48)) for index in range(4)]
+    numbers = torch.rand(100_000).numpy()
+    more = {"first": numbers[:10_000], "too large": numbers, "small": numbers[:10]}
+    documents = {key: Document({}, {"numbers": values}) for key, values in more.items()}
+    runs = replace(Runs.of(wide, pictures), ids=["a", "b", "c", "d"], more=documents)
+    room = 900_000
+    found = full_report(wide, pictures, max_bytes=own_bytes(wide) + room, runs=runs)
+    assert found.size_bytes <= own_bytes(wide) + room
+    kept = set(re.findall(r'data-document="([^"]+)"', found.html))
+    assert {"first", "small", "network\nd", "layer\na\n0"} <= kept
+    assert "too large" not in kept
+    shares = PageDocuments(wide, pictures, {}, runs).packed(room)
+    assert sum(len(text) for key, text in shares.items() if key.startswith("maps")) <= room / 3
+
+
+def test_what_is_wanted_is_there_on_the_first_picture(wide: Network) -> None:
+    torch.manual_seed(0)
+    pictures = [(str(index), torch.rand(1, 3, 48, 48)) for index in range(4)]
+    documents = PageDocuments(wide, pictures, {"2": [77]}, Runs.of(wide, pictures))
+    kept = documents.packed(2_400_000)
+    first = read_document(gzip.decompress(base64.b64decode(kept["layer\npicture-0\n2"])))
+    assert 77 in first.manifest["filters"]
+    assert "layer\npicture-3\n2" not in kept  # a fourth of the page would have been too little
+    without = PageDocuments(wide, pictures, {}, Runs.of(wide, pictures)).packed(2_400_000)
+    assert "layer\npicture-0\n2" not in without
 
 
 def test_unusual_layers_bring_their_partial_maps() -> None:

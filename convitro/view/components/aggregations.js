@@ -1,16 +1,17 @@
 /** How the channels are combined: every way the library knows, the trained one marked. */
 
 import { chooseAggregation } from "../state/actions.js";
-import { aggregation, aggregationWord, layer, live, network } from "../state/store.js";
+import { cardsKept } from "../state/aggregations.js";
+import { aggregation, aggregationWord, combines, layer, network } from "../state/store.js";
 import { html } from "./html.js";
 import { Radios } from "./radios.js";
 import { Term } from "./term.js";
 
 export function Aggregations() {
-  return live.value ? html`<${Choice} />` : html`<${Fixed} />`;
+  return cardsKept.value ? html`<${Choice} />` : html`<${Fixed} />`;
 }
 
-/** Without a server the channels cannot be combined anew. */
+/** Without a server the channels cannot be combined anew, save those of a filter that was open when the page was saved. */
 function Fixed() {
   const word = aggregationWord.value;
   return html`<div class="aggregations">
@@ -23,7 +24,7 @@ function Fixed() {
 function Choice() {
   const trained = layer.value.aggregation;
   const names = network.value.aggregations.map(({ name }) => name);
-  const items = network.value.aggregations.map(({ name, spec }) => ({
+  const items = network.value.aggregations.filter(combines).map(({ name, spec }) => ({
     key: spec,
     label: spec === trained ? `${spec}, as trained` : spec,
     body: html`${names.indexOf(name) === names.lastIndexOf(name) ? name : spec}

@@ -5,13 +5,14 @@ import { compare } from "../numbers/arithmetic.js";
 import { format } from "../numbers/format.js";
 import { signedScale } from "../numbers/scale.js";
 import { hover, pin } from "../state/actions.js";
-import { chain, live, place, sharedScale } from "../state/store.js";
+import { cardsKept } from "../state/aggregations.js";
+import { chain, place, sharedScale } from "../state/store.js";
 import { html } from "./html.js";
 import { MapView, pixelMark } from "./map.js";
 
 export function Comparison() {
   const { document, word } = chain.value;
-  if (word.separate || !live.value) return null;
+  if (word.separate || !cardsKept.value) return null;
   if (document.trained) {
     return html`<div class="comparison" data-empty="true">
       <p class="muted">This is the filter as it was trained. Choose another aggregation above to see what the same kernels

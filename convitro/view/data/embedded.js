@@ -5,6 +5,7 @@ import { limitOf } from "../numbers/scale.js";
 import { mapOf, readDocument } from "./document.js";
 import { SourceError } from "./source.js";
 
+const NO_TRAINING = "The training of this network is not in this report.";
 const MAPS = ["aggregated", "output", "activated", "pooled"];
 
 /** The same methods as the server's, over the documents inside the page. */
@@ -14,6 +15,11 @@ export class EmbeddedSource {
     const scripts = [...page.querySelectorAll("script[data-document]")];
     this.packed = new Map(scripts.map((script) => [script.dataset.document, script]));
     this.documents = new Map();
+  }
+
+  /** Under which keys documents lie in the page. */
+  keys() {
+    return new Set(this.packed.keys());
   }
 
   /** Whether a page carries its own documents. */
@@ -39,10 +45,8 @@ export class EmbeddedSource {
   }
 
   /** How the answer comes about, with the best classes taken apart. */
-  async answer(picture) {
-    const key = `answer\n${picture}`;
-    if (!this.packed.has(key)) throw absent("How the answer comes about is not in this report.");
-    return this.read(key);
+  answer(picture) {
+    return this.kept(["answer", picture], "How the answer comes about is not in this report.");
   }
 
   /** The pictures of this report. */
@@ -77,10 +81,10 @@ export class EmbeddedSource {
     };
   }
 
-  /** The chain of a filter, as trained. */
+  /** The chain of a filter; under another aggregation than the trained one where its cards are here. */
   async filter(picture, name, filter, start, aggregation) {
+    if (aggregation) return under(await this.filter(picture, name, filter, start, ""), await this.combined(picture, name, filter, aggregation));
     const { layer, whole } = await this.layer(picture, name);
-    if (aggregation) throw absent(`Under ${aggregation} the channels have to be combined anew.`);
     const place = whole.filters.indexOf(filter);
     if (place < 0) throw absent(`Filter ${filter} of ${name} is not in this report.`);
     const channels = channelsOf(layer, filter);
@@ -118,6 +122,8 @@ export class EmbeddedSource {
 
   /** What a filter makes of one more picture of this report. */
   async compared(picture, name, filter, aggregation) {
+    const key = ["compared", picture, name, filter, aggregation].join("\n");
+    if (this.packed.has(key)) return this.read(key);
     const { pictures } = await this.pictures();
     if (!pictures.some(({ id }) => id === picture)) throw absent("This picture is not in this report.");
     const [{ arrays, prediction, picture: facts }, part] = await Promise.all([
@@ -129,34 +135,34 @@ export class EmbeddedSource {
     return { picture: facts, layer: name, filter, prediction: prediction.slice(0, 3), limits, arrays: { picture: arrays.picture, ...maps } };
   }
 
-  /** The view Aggregation computes every map anew. */
-  async cancellation() {
-    throw absent("How far the channels cancel out is not in this report.");
+  /** How far the channels of a filter cancel out: of the filter that was open when the page was saved. */
+  cancellation(picture, layer, filter) {
+    return this.kept(["cancellation", picture, layer, filter], "How far the channels cancel out is not in this report.");
   }
 
   /** As `cancellation`. */
-  async combined(picture, layer, filter, aggregation) {
-    throw absent(`Under ${aggregation} the channels have to be combined anew.`);
+  combined(picture, layer, filter, aggregation) {
+    return this.kept(["combined", picture, layer, filter, aggregation], `Under ${aggregation} the channels have to be combined anew.`);
   }
 
-  /** As `cancellation`. */
-  async outcome() {
-    throw absent("The network has to be run again.");
+  /** As `cancellation`, where the network has run that way. */
+  outcome(picture, layer, aggregation) {
+    return this.kept(["outcome", picture, layer, aggregation], "The network has to be run again.");
   }
 
-  /** Projections have to be computed. */
-  async projection() {
-    throw absent("A projection has to be computed.");
+  /** What somebody looked at before the page was saved. */
+  projection(picture, layer, filter, pixel, method) {
+    return this.kept(["projection", picture, layer, filter, pixel, method], "A projection has to be computed.");
   }
 
-  /** Below the page stand the strongest patches of some filters. */
-  async patches() {
-    throw absent("The strongest patches have to be looked for.");
+  /** As `projection`; below a report stand the strongest patches of some filters. */
+  patches(picture, layer, filter) {
+    return this.kept(["patches", layer, filter], "The strongest patches have to be looked for.");
   }
 
-  /** Below the page stands the diagnosis. */
-  async health() {
-    throw absent("The network has to be looked over.");
+  /** As `projection`; below a report stands the diagnosis. */
+  health() {
+    return this.kept(["health"], "The network has to be looked over.");
   }
 
   /** This page is such a file. */
@@ -164,24 +170,24 @@ export class EmbeddedSource {
     throw absent("A file of this session is what this page is.");
   }
 
-  /** A training lies in a folder of its own. */
-  async training() {
-    throw absent("The training of this network is not in this report.");
+  /** The training as it stood when the page was saved: its curves, and two of its epochs. */
+  training() {
+    return this.kept(["training"], NO_TRAINING);
   }
 
   /** As `training`. */
-  async epoch() {
-    return this.training();
+  epoch(picture, layer, epoch, start) {
+    return this.kept(["epoch", picture, layer, epoch, start], NO_TRAINING);
   }
 
   /** As `training`. */
-  async epochFilter() {
-    return this.training();
+  epochFilter(picture, layer, epoch, filter) {
+    return this.kept(["epochFilter", picture, layer, epoch, filter], NO_TRAINING);
   }
 
   /** As `training`. */
-  async movement() {
-    return this.training();
+  movement(picture, layer) {
+    return this.kept(["movement", picture, layer], NO_TRAINING);
   }
 
   /** A report takes no pictures. */
@@ -201,11 +207,31 @@ export class EmbeddedSource {
     return { layer: network.layers.find((each) => each.name === name), whole };
   }
 
+  /** A document that may be here. */
+  async kept(parts, problem) {
+    const key = parts.join("\n");
+    if (!this.packed.has(key)) throw absent(problem);
+    return this.read(key);
+  }
+
   /** A document, unpacked once. */
   read(key) {
     if (!this.documents.has(key)) this.documents.set(key, unpack(this.packed.get(key).textContent).then(readDocument));
     return this.documents.get(key);
   }
+}
+
+/** A filter's chain as trained, with its channels combined another way. */
+function under(trained, { aggregation, limits, arrays }) {
+  const { kernels, partial_maps, strengths, ...results } = trained.arrays;
+  const before = Object.fromEntries(Object.entries(results).map(([name, array]) => [`trained_${name}`, array]));
+  return {
+    ...trained,
+    aggregation,
+    trained: false,
+    limits: { ...trained.limits, results: Math.max(...Object.values(limits)), trained_results: trained.limits.results },
+    arrays: { kernels, partial_maps, strengths, ...arrays, ...before },
+  };
 }
 
 /** What is not here, and how to get it. */

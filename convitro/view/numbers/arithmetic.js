@@ -133,3 +133,8 @@ function mean(values) {
   for (const value of values) sum += value;
   return sum / values.length;
 }
+
+/** What an array of a document has become more than another one. */
+export function difference(array, other) {
+  return { ...array, values: array.values.map((value, at) => value - other.values[at]) };
+}

@@ -45,8 +45,19 @@ export function settleChoices() {
     const filter = store.filterIndex.value;
     if (filter === null || filter >= layer.out_channels) store.filterIndex.value = liveliest(layer.name);
     if (store.pageStart.value >= layer.channels_per_filter) store.pageStart.value = 0;
-    if (!store.live.value || !store.aggregationWord.value) store.aggregation.value = "";
-    else if (store.aggregation.value === layer.aggregation) store.aggregation.value = "";
+    const known = network.aggregations.some(({ spec, name }) => [spec, name].includes(store.aggregation.value));
+    if (!known || store.aggregation.value === layer.aggregation) store.aggregation.value = "";
+  });
+}
+
+/** Open a filter on a picture, there where it was looked at from a pixel "y,x" or, with "", from its strongest one. */
+export function openPlace({ picture, layer, filter, pixel }) {
+  batch(() => {
+    if (picture) choosePicture(picture);
+    chooseLayer(layer, Number(filter));
+    if (pixel === undefined) return;
+    const [y, x] = pixel.split(",").map(Number);
+    store.pinned.value = x === undefined ? null : { y, x };
   });
 }
 
@@ -66,14 +77,13 @@ export function stepFilter(by) {
 
 /** Combine the channels another way; "" is the trained way. */
 export function chooseAggregation(name) {
-  if (!store.live.value) return; // the channels would have to be combined anew
   const trained = store.layer.value?.aggregation;
   store.aggregation.value = name === trained ? "" : name;
 }
 
 /** Go to the aggregation so many places on, around the ends. */
 export function stepAggregation(by) {
-  const names = store.network.value?.aggregations.map(({ spec }) => spec) ?? [];
+  const names = (store.network.value?.aggregations ?? []).filter(store.combines).map(({ spec }) => spec);
   const current = store.aggregation.value || store.layer.value?.aggregation;
   const at = Math.max(names.indexOf(current), 0);
   if (names.length) chooseAggregation(names[(at + by + names.length) % names.length]);

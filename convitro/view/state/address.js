@@ -91,9 +91,9 @@ export function followAddress() {
   let first = true;
   effect(() => {
     const hash = write();
-    if (!store.network.value || !settled.value || switching.value || hash === location.hash) return;
+    if (!store.network.value || !settled.value || switching.value) return;
     const replace = first || viewOf(hash) === viewOf(location.hash);
-    first = false;
-    showAddress(hash, replace);
+    first = false; // also where the page was opened at just this address
+    if (hash !== location.hash) showAddress(hash, replace);
   });
 }

@@ -36,13 +36,25 @@ export const cards = computed(() => {
 /** Whether the layer keeps its maps apart: then no other aggregation fits into the network. */
 export const keptApart = computed(() => store.keepsApart(store.layer.value));
 
+/** Whether cards of the open filter can be had: a page without a server may bring those of one filter. */
+export const cardsKept = computed(() => {
+  const { network, layer, filterIndex, isKept } = store;
+  const asked = (spec) => (spec === layer.value?.aggregation ? "" : spec);
+  return cards.value.some(({ spec }) => isKept("combined", network.value.picture.id, layer.value?.name, filterIndex.value, asked(spec)));
+});
+
+/** Whether it can be had what the network answers when the layer combines that way; of the trained way it is known. */
+export function answerKept(spec) {
+  const { network, layer } = store;
+  return spec !== layer.value?.aggregation && !keptApart.value && store.isKept("outcome", network.value?.picture.id, layer.value?.name, spec);
+}
+
 /** How far the cards are: {done, total}, counting maps and answers. */
 export const progress = computed(() => {
-  const trained = store.layer.value?.aggregation;
   const filter = subject.value?.filter;
   const tasks = cards.value.flatMap(({ spec }) => [
     combined.value[spec]?.filter === filter,
-    ...(spec === trained || keptApart.value ? [] : [spec in outcomes.value]),
+    ...(answerKept(spec) ? [spec in outcomes.value] : []),
   ]);
   return { done: tasks.filter(Boolean).length, total: tasks.length };
 });
@@ -97,7 +109,7 @@ export function tryAgain(spec) {
 export function followAggregations(loader) {
   effect(() => {
     const { view, network, layer, filterIndex, offline } = store;
-    const open = view.value === "aggregation" && network.value && layer.value && filterIndex.value !== null;
+    const open = view.value === "aggregation" && network.value && layer.value && filterIndex.value !== null && cardsKept.value;
     if (!open || offline.value) loader.requests.aggregations?.abort();
     else {
       const next = { picture: network.value.picture.id, layer: layer.value, filter: filterIndex.value };
@@ -119,7 +131,7 @@ async function fill(loader, next, abort) {
   });
   abort.addEventListener("abort", () => (working.value = null));
   const { picture, layer, filter } = next;
-  const found = await loader.cancellation(picture, layer, filter, abort);
+  const found = store.isKept("cancellation", picture, layer.name, filter) ? await loader.cancellation(picture, layer, filter, abort) : null;
   if (abort.aborted) return;
   cancellation.value = found;
   while (!abort.aborted) {
@@ -133,10 +145,11 @@ async function fill(loader, next, abort) {
 /** The next thing to compute for a card on the screen: all maps, the trained one first, come before any answer. */
 function nextTask(filter) {
   const trained = store.layer.value.aggregation;
-  const seen = cards.value.map(({ spec }) => spec).filter((spec) => onScreen.has(spec) || spec === trained);
+  const all = cards.value.map(({ spec }) => spec);
+  const seen = store.live.value ? all.filter((spec) => onScreen.has(spec) || spec === trained) : all; // here nothing is computed
   const map = seen.find((spec) => combined.value[spec]?.filter !== filter);
   if (map !== undefined) return { spec: map, what: "maps" };
-  const outcome = keptApart.value ? undefined : seen.find((spec) => spec !== trained && !(spec in outcomes.value));
+  const outcome = seen.find((spec) => answerKept(spec) && !(spec in outcomes.value));
   return outcome === undefined ? null : { spec: outcome, what: "outcome" };
 }
 

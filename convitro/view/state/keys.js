@@ -2,7 +2,7 @@
 
 import * as actions from "./actions.js";
 import { askWhy } from "./answer.js";
-import { toggleMapKind } from "./aggregations.js";
+import { cardsKept, toggleMapKind } from "./aggregations.js";
 import { choosingModel } from "./models.js";
 import { keepPixel } from "./play.js";
 import { saving } from "./saving.js";
@@ -18,7 +18,7 @@ const WITH_MAPS = ["network", ...OF_A_FILTER, "play"];
 const SLIDING = ["filter", "play"];
 
 /**
- * @typedef {{keys: string[], words: string, run: (key: string) => void, views?: string[], needsServer?: boolean, tour?: boolean, always?: boolean}} Shortcut
+ * @typedef {{keys: string[], words: string, run: (key: string) => void, views?: string[], needsServer?: boolean, needsCards?: boolean, tour?: boolean, always?: boolean}} Shortcut
  *   `views` are those where it acts, all where there are none; `tour` ones act during a tour; `always` ones are no
  *   letters, and act also where single-key shortcuts are switched off
  * @type {Shortcut[]}
@@ -44,14 +44,14 @@ export const SHORTCUTS = [
     words: "next, previous aggregation",
     run: (key) => actions.stepAggregation(key === "a" ? 1 : -1),
     views: ["filter", "aggregation"], // there the chosen card is marked
-    needsServer: true,
+    needsCards: true,
   },
   {
     keys: ["0"],
     words: "back to the trained aggregation",
     run: () => actions.chooseAggregation(""),
     views: ["filter", "aggregation"],
-    needsServer: true,
+    needsCards: true,
   },
   { keys: ["g"], words: "feature maps or aggregated maps", run: toggleMapKind, views: ["aggregation"] },
   { keys: ["x"], words: "slide the kernel, pause", run: () => SLIDES[store.view.value].toggle(), views: SLIDING },
@@ -61,13 +61,12 @@ export const SHORTCUTS = [
     run: (key) => SLIDES[store.view.value].by(key === "." ? 1 : -1),
     views: SLIDING,
   },
-  { keys: ["x"], words: "play the epochs, pause", run: togglePlaying, views: ["training"], needsServer: true },
+  { keys: ["x"], words: "play the epochs, pause", run: togglePlaying, views: ["training"] },
   {
     keys: [".", ","],
     words: "next, previous epoch",
     run: (key) => stepEpoch(key === "." ? 1 : -1),
     views: ["training"],
-    needsServer: true,
   },
   { keys: ["→", "←"], words: "next, previous step", run: (key) => turnStep(key === "→" ? 1 : -1), tour: true, always: true },
   { keys: ["n", "b"], words: "next, previous step", run: (key) => turnStep(key === "n" ? 1 : -1), tour: true },
@@ -82,10 +81,15 @@ function toStrongest() {
   else actions.unpin();
 }
 
+/** Whether the page has what a shortcut needs. */
+function canAct({ needsServer, needsCards }) {
+  return store.live.value || !(needsServer || (needsCards && !cardsKept.value));
+}
+
 /** Whether a shortcut does something where the page is now. */
-function acts({ views, needsServer, tour, always }) {
+function acts({ views, tour, always, ...needs }) {
   if (!always && !store.shortcuts.value) return false;
-  if (needsServer && !store.live.value) return false;
+  if (!canAct(needs)) return false;
   if (tour && !openStep.value) return false;
   return !views || views.includes(store.view.value);
 }
@@ -99,7 +103,7 @@ export function shortcutGroups() {
   const groups = new Map([[HERE, []], [EVERYWHERE, []], [ON_TOUR, []]]);
   for (const shortcut of SHORTCUTS) {
     const views = shown.filter(({ id }) => shortcut.views?.includes(id));
-    if ((shortcut.needsServer && !store.live.value) || (shortcut.views && !views.length)) continue;
+    if (!canAct(shortcut) || (shortcut.views && !views.length)) continue;
     const title = groupOf(shortcut, views);
     groups.set(title, [...(groups.get(title) ?? []), shortcut]);
   }

@@ -2,11 +2,12 @@
 
 import { batch, effect, untracked } from "@preact/signals";
 import { DocumentCache } from "../data/cache.js";
+import { clamp } from "../numbers/window.js";
 import { asked, settleChoices } from "./actions.js";
 import { whenIdle } from "./idle.js";
 import * as store from "./store.js";
 import * as aggregations from "./aggregations.js";
-import { beside } from "./compared.js";
+import { beside, others } from "./compared.js";
 import { chooseModel, modelFile, modelProblem, models, opening, takeUpChoices } from "./models.js";
 import { folded, unit } from "./network.js";
 import { Requests } from "./requests.js";
@@ -41,11 +42,13 @@ export class Loader extends Requests {
       return opened ? this.loadNeighbours(opened) : undefined;
     });
     effect(() => {
-      const shown = store.live.value && store.chain.value; // what all channels do to each other comes after the page's own
+      const shown = store.chain.value; // what all channels do to each other comes after the page's own
       const paged = shown && shown.layer.channels_per_filter > shown.layer.channels_per_page;
+      const { picture } = untracked(() => store.network.value) ?? {};
+      const kept = paged && store.isKept("cancellation", picture.id, shown.layer.name, shown.filter);
       this.withdraw("opposition");
       store.opposition.value = null;
-      return paged ? whenIdle(() => void this.loadOpposition(shown.layer, shown.filter)) : undefined;
+      return kept ? whenIdle(() => void this.loadOpposition(shown.layer, shown.filter)) : undefined;
     });
   }
 
@@ -248,13 +251,19 @@ export class Loader extends Requests {
     });
   }
 
-  /** The network on the open picture as one HTML file that opens as this page is; null where that was withdrawn. */
+  /** All that is open as one HTML file that opens as this page is; null where that was withdrawn. */
   async session() {
     let page = null;
-    const { network, layerName, filterIndex } = store;
+    const { network, layer, layerName, filterIndex, pinned } = store;
+    const pixel = pinned.value && layer.value && clamp(pinned.value, layer.value.output_size);
+    const open = { picture: network.value.picture.id, layer: layerName.value, filter: filterIndex.value ?? 0 };
+    const looked = {
+      compare: others.value.join(","),
+      pixel: pixel ? `${pixel.y},${pixel.x}` : "",
+      epoch: training.epoch.value ?? "",
+    };
     await this.newest("session", async (signal) => {
-      const open = { picture: network.value.picture.id, layer: layerName.value, filter: filterIndex.value ?? 0 };
-      page = await this.source.session({ ...open, opening: location.hash.slice(1) }, signal);
+      page = await this.source.session({ ...open, ...looked, opening: location.hash.slice(1) }, signal);
     });
     return page;
   }

@@ -1,16 +1,20 @@
 /** What can be taken away of the open view: names of files, its numbers, and what is being made. */
 
 import { signal } from "@preact/signals";
+import { difference } from "../numbers/arithmetic.js";
+import { activate } from "../numbers/combine.js";
 import { combined, cancellation, outcomes, subject } from "./aggregations.js";
+import * as play from "./play.js";
 import { health, patches, projection } from "./sees.js";
 import * as store from "./store.js";
 import { asJson, table } from "./table.js";
+import * as training from "./training.js";
 import { VIEWS } from "./views.js";
 
 export const saving = signal(false); // the dialog is open
 export const making = signal(""); // the kind of file that is being made, or ""
 
-const OF_A_FILTER = ["filter", "aggregation", "sees"];
+const OF_A_FILTER = ["filter", "aggregation", "sees", "training"];
 
 /** What a file of the open view is called: network, view, layer, filter. */
 export function fileName(suffix) {
@@ -37,14 +41,62 @@ export function viewInWords() {
   return `${network.value.name} on ${network.value.picture.name}: ${title}${filter}`;
 }
 
-/** View -> the documents behind it by name; none where the page itself computes what is shown. */
+/** View -> what stands behind it by name. Learn has no numbers of its own: its tours open the views that have. */
 const BEHIND = {
   network: () => ({ network: store.network.value }),
   filter: () => store.chain.value && { inputs: store.chain.value.inputs, chain: store.chain.value.document },
   aggregation: () => subject.value && { cancellation: cancellation.value, combined: found(combined), outcomes: found(outcomes) },
-  sees: () => projection.value && { projection: projection.value, patches: patches.value },
+  sees: () => (projection.value || patches.value) && { projection: projection.value, patches: patches.value },
+  play: () => (play.stack.value ? stackPlayed() : filterPlayed()),
+  training: () => training.training.value?.followed && { training: training.training.value, ...epochShown() },
   health: () => health.value && { health: health.value },
 };
+
+/** What the view Play starts from: all that is set, the kernels, and the picture's channels as they read it. */
+function playedOn() {
+  const { kernels, ...setting } = play.setting.value;
+  const { names, channels, size } = play.picture.value;
+  const numbers = kernels.map(({ rows, columns, values }) => nested(values, [rows, columns]));
+  return { setting, kernels: numbers, channels: named(names, channels, size) };
+}
+
+/** Every map of the filter of the view Play; none where its kernel finds no place to stand. */
+function filterPlayed() {
+  const { layer, empty, partials, aggregated, activated, pool, pooled, switches } = play.result.value;
+  if (empty) return { ...playedOn(), output_size: layer.output_size };
+  const { bias } = play.setting.value;
+  const map = (values) => ({ values, shape: layer.output_size });
+  return {
+    ...playedOn(),
+    partial_maps: named(play.picture.value.names, partials, layer.output_size),
+    aggregated: map(aggregated),
+    output: map(activate(aggregated, bias, "none")),
+    activated: map(activated),
+    ...(pool && { pooled: { values: pooled, shape: pool.output_size }, switches: { values: switches, shape: pool.output_size } }),
+  };
+}
+
+/** The maps of the small kernels, one after the other, and of the large one. */
+function stackPlayed() {
+  const { steps = [], large, whole } = play.stack.value;
+  const map = ({ map: values, layer }) => ({ values, shape: layer.output_size });
+  const kernel = nested(large.values, [large.rows, large.columns]);
+  return { ...playedOn(), maps: steps.map(map), large: { kernel, map: whole ? map(whole) : null } };
+}
+
+/** Maps by the names of their channels. */
+function named(names, maps, shape) {
+  return Object.fromEntries(maps.map((values, index) => [names[index] ?? String(index), { values, shape }]));
+}
+
+/** The filters of the view Training at the start and at its epoch, what training added to the open one, how far all moved. */
+function epochShown() {
+  const { shown, movement } = training;
+  const { now, start, filter, filterStart } = shown.value ?? {};
+  if (filter?.layer !== store.layerName.value || filter.filter !== store.filterIndex.value) return { movement: movement.value };
+  const added = difference(filter.arrays.kernels, filterStart.arrays.kernels);
+  return { epoch: now, epoch_start: start, filter_then: filter, filter_start: filterStart, added, movement: movement.value };
+}
 
 function found(entries) {
   return Object.fromEntries(Object.entries(entries.value).map(([key, { document }]) => [key, document ?? null]));

@@ -34,6 +34,9 @@ export const chain = signal(null); // {layer, filter, start, word, inputs, docum
 export const opposition = signal(null); // of a filter whose channels need pages: the document of its cancellation
 export const pictures = signal(null);
 
+/** Without a server: the keys of the documents that the page brings along (`explorer/gathered.py`), as they lie there. */
+export const brought = signal(new Set());
+
 // What is going on.
 export const chainPending = signal(false);
 export const live = signal(true); // a server stands behind the page; false where the page carries its own documents
@@ -51,11 +54,24 @@ export const layer = computed(() => network.value?.layers.find(({ name }) => nam
 /** Whether the numbers of the chosen filter can be had: a page without a server may carry only some. */
 export const reachable = computed(() => layer.value?.kept?.includes(filterIndex.value) ?? true);
 
-/** The chosen aggregation as the library describes it; the layer's own where none is chosen. */
+/** Whether a document can be had: isKept("combined", picture, layer, filter, aggregation). With a server all can. */
+export function isKept(...parts) {
+  return live.value || brought.value.has(parts.join("\n"));
+}
+
+/** Whether the open filter can be shown with its channels combined that way; kept apart they need no further document. */
+export function combines({ spec, separate }) {
+  const own = layer.value?.aggregation;
+  const place = [network.value?.picture.id, layerName.value, filterIndex.value];
+  return spec === own || isKept("combined", ...place, separate ? "" : spec);
+}
+
+/** The chosen aggregation as the library describes it; the layer's own where none is chosen, or it is not here. */
 export const aggregationWord = computed(() => {
-  const spec = aggregation.value || layer.value?.aggregation;
   const words = network.value?.aggregations ?? [];
-  return words.find((word) => word.spec === spec) ?? words.find((word) => word.name === spec) ?? null;
+  const named = (spec) => words.find((word) => word.spec === spec) ?? words.find((word) => word.name === spec) ?? null;
+  const chosen = aggregation.value ? named(aggregation.value) : null;
+  return chosen && combines(chosen) ? chosen : named(layer.value?.aggregation);
 });
 
 /** Whether a layer was trained with its partial maps kept apart: it hands on all of them. */

@@ -8,7 +8,7 @@ import { openSetting, setting } from "./play.js";
 import { presetOf } from "./presets.js";
 import * as store from "./store.js";
 import { TOURS } from "./tours/all.js";
-import { chooseView, shownViews, VIEWS } from "./views.js";
+import { chooseView, VIEWS } from "./views.js";
 
 /** The open step as the address writes it: {tour: id, number: from 1}; null where no tour is open. */
 export const openPlace = signal(null);
@@ -33,9 +33,9 @@ export function stepsOf({ steps }) {
   return steps.filter(({ view }) => !SOMETIMES.includes(view) || VIEWS.some(({ id }) => id === view));
 }
 
-/** Whether this page can show a step; without a server some views are missing, and the step says so. */
+/** Whether this page can show a step; without a server some views are missing or hold one filter, and the step says so. */
 export function canShow(step) {
-  return shownViews().some(({ id }) => id === step.view);
+  return VIEWS.some(({ id, needsServer }) => id === step.view && (store.live.value || !needsServer));
 }
 
 /**

@@ -43,8 +43,14 @@ export const current = computed(() => {
   return epochs.value.findLast((each) => each <= wanted) ?? epochs.value[0] ?? null;
 });
 
-/** Whether more epochs may come. */
-export const goesOn = computed(() => ["running", "silent"].includes(training.value?.state));
+/** Whether more epochs may come; what was saved stays as it was. */
+export const goesOn = computed(() => store.live.value && ["running", "silent"].includes(training.value?.state));
+
+/** Whether the open filter can be had as it was: a saved page brings along those of one page of a layer. */
+export const filterKept = computed(() => {
+  const { network, layerName, filterIndex } = store;
+  return current.value !== null && store.isKept("epochFilter", network.value?.picture.id, layerName.value, current.value, filterIndex.value);
+});
 
 /** The numbers of the finished epochs, and those of the epoch that is read out. */
 export const history = computed(() => training.value?.history ?? []);
@@ -99,14 +105,14 @@ export function followTraining(loader) {
   effect(() => model.value !== undefined && open.value && seen.value && refusal.value === null && polled(loader));
   effect(() => {
     const { network, layer, filterIndex } = store;
-    const ready = open.value && layer.value && filterIndex.value !== null && current.value !== null;
+    const ready = open.value && layer.value && filterIndex.value !== null && filterKept.value;
     if (!ready || refusal.value) return;
     const wanted = [network.value.picture.id, layer.value.name, filterIndex.value, current.value, epochs.value[0]];
     untracked(() => void loader.newest("epoch", (abort) => fill(loader, wanted, abort)));
   });
   effect(() => {
     const ready = open.value && store.layer.value && epochs.value.length > 1 && !refusal.value;
-    if (!ready) return;
+    if (!ready || !filterKept.value) return;
     const wanted = [store.network.value.picture.id, store.layer.value.name];
     untracked(() => void loader.newest("movement", (abort) => fillMovement(loader, wanted, abort)));
   });

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -15,6 +16,7 @@ from convitro import dissect
 from convitro.pictures import load_picture, to_input
 from convitro.report import full_report
 from tests.explorer.browser.conftest import settled
+from tests.explorer.browser.playing import SOBEL, layer, picture
 from tests.explorer.networks import small
 
 OpenPage = Callable[..., Page]
@@ -78,7 +80,7 @@ def test_all_rows_of_a_long_network_are_in_its_picture(open_page: OpenPage) -> N
     text = save(page, "svg")[1].decode()
     assert page.locator(".network-row").count() == rows
     assert "the answer" in text
-    for name in (layer["name"] for layer in json.loads(save(page, "json")[1])["network"]["layers"]):
+    for name in (each["name"] for each in json.loads(save(page, "json")[1])["network"]["layers"]):
         assert f">{name}<" in text
 
 
@@ -90,12 +92,12 @@ def test_the_numbers_of_a_view_are_the_librarys(open_page: OpenPage) -> None:
     assert name == "small-filter-3-filter-2.json"
     assert (found["network"], found["picture"], found["layer"], found["filter"]) == ("small", "cat", "3", 2)
     pixels = to_input(load_picture("cat"), network.input_size)
-    layer = dissect(network.model, network.normalize(pixels))["3"]
+    dissected = dissect(network.model, network.normalize(pixels))["3"]
     arrays = found["chain"]["arrays"]
     for key, expected in (
-        ("kernels", layer.weight[2]),
-        ("partial_maps", layer.partial_maps(2)[0]),
-        ("activated", layer.activated[0, 2]),
+        ("kernels", dissected.weight[2]),
+        ("partial_maps", dissected.partial_maps(2)[0]),
+        ("activated", dissected.activated[0, 2]),
     ):
         np.testing.assert_allclose(np.float32(arrays[key]), expected.detach().numpy(), rtol=1e-6, atol=1e-7)
 
@@ -108,33 +110,38 @@ def test_the_table_also_as_csv(open_page: OpenPage) -> None:
     assert data.decode().startswith("layer,kind,output")
 
 
-def test_play_has_a_picture_but_no_numbers(open_page: OpenPage) -> None:
-    page = open_page("small", view="play")
-    expect(page.locator(".bench")).to_be_visible()
+def test_the_numbers_of_a_kernel_made_by_hand_are_the_librarys(open_play: OpenPage) -> None:
+    page = open_play("edges*b0.25*arelu*m2")
+    name, data = save(page, "json")
+    found = json.loads(data)
+    assert name == "small-play.json"
+    assert found["kernels"] == [SOBEL]
+    grey = picture().mean(1, keepdim=True)
+    model = layer(1, [SOBEL], torch.nn.ReLU(), torch.nn.MaxPool2d(2))
+    with torch.no_grad():
+        model.get_parameter("0.bias").fill_(0.25)
+    expected = dissect(model, grey)["0"]
+    assert expected.pooled is not None
+    for key, map in (
+        ("aggregated", expected.aggregated(0)[0]),
+        ("output", expected.output[0, 0]),
+        ("activated", expected.activated[0, 0]),
+        ("pooled", expected.pooled[0, 0]),
+    ):
+        np.testing.assert_allclose(np.float32(found[key]), map.detach().numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(np.float32(found["channels"]["grey"]), grey[0, 0].numpy(), rtol=1e-6)
+
+
+def test_learn_has_a_picture_but_no_numbers(open_page: OpenPage) -> None:
+    page = open_page("small", view="learn")
+    expect(page.locator("main[data-view=learn] h2").first).to_be_visible()
     page.get_by_role("button", name="Save …").click()
     expect(page.locator(".save-choice[data-kind=png]")).to_be_focused()
     expect(page.locator(".save-choice[data-kind=json]")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_contain_text("no numbers of its own")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert save(page, "png")[0] == "small-play.png"
-
-
-def test_the_session_opens_from_disk_where_the_person_was(
-    open_page: OpenPage, new_page: OpenPage, tmp_path: Path
-) -> None:
-    page = open_page("small", layer="3", filter=2, pixel="1,4", picture="cup")
-    name, data = save(page, "html")
-    assert name == "small-cup.html"
-    (tmp_path / name).write_bytes(data)
-    requests: list[str] = []
-    alone = new_page()
-    alone.on("request", lambda request: requests.append(request.url))
-    alone.goto((tmp_path / name).as_uri())
-    settled(alone)
-    expect(alone.locator(".chain")).to_have_attribute("data-filter", "3:2")
-    expect(alone.locator(".sentence")).to_have_attribute("data-pixel", "1,4")
-    expect(alone.locator(".input-picture b")).to_have_text("cup")
-    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert save(page, "png")[0] == "small-learn.png"
 
 
 def test_closing_the_dialog_withdraws_the_session(open_page: OpenPage) -> None:

@@ -38,7 +38,7 @@ def test_a_projection_is_the_librarys(open_page: OpenPage, method: str) -> None:
 
 def test_the_strongest_patches_are_the_librarys(open_page: OpenPage) -> None:
     page = open_page("small", view="sees", layer="0", filter=2)
-    patches = page.locator(".patches li")
+    patches = page.locator(".patches li[title]")  # not the places of those on their way
     expect(patches).to_have_count(9)
     network = small()
     images = open_dataset("details", network.input_size).sample(300)
@@ -57,6 +57,19 @@ def test_another_filter_replaces_everything(open_page: OpenPage) -> None:
     expect(page.locator(".projected[data-ready=true]")).to_be_visible()
     expect(page.locator(".patches li").first).to_be_visible()
     expect(page.locator(".kernels .map")).to_have_count(3)
+
+
+def test_another_picture_has_its_own_projection(open_page: OpenPage) -> None:
+    page = open_page("small", view="sees", layer="3", filter=1)
+    shown = page.locator(".sent-back .number")
+    expect(shown).to_be_visible()
+    before = shown.inner_text()
+    page.get_by_role("button", name="Picture: cat").click()
+    page.get_by_role("button", name="cup", exact=True).click()
+    expect(shown).not_to_have_text(before)
+    network = small()
+    cup = network.normalize(to_input(load_picture("cup"), network.input_size))
+    assert reads(shown.inner_text(), deconvnet(network.model, cup, "3", 1, top=1).value)
 
 
 def test_health_of_a_network_without_training(open_page: OpenPage) -> None:

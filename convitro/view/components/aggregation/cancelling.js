@@ -5,7 +5,7 @@ import { pairsAt } from "../../numbers/opposition.js";
 import { channelName } from "../../numbers/scale.js";
 import { hover, pin, unpin } from "../../state/actions.js";
 import { cancellation, subject } from "../../state/aggregations.js";
-import { chain, focus, layer } from "../../state/store.js";
+import { chain, focus, isKept, layer, network } from "../../state/store.js";
 import { html } from "../html.js";
 import { MapView, pixelMark } from "../map.js";
 import { OpposingPairs } from "../pairs.js";
@@ -13,7 +13,9 @@ import { Term } from "../term.js";
 
 export function Cancelling() {
   const found = cancellation.value;
-  const waits = found?.filter !== subject.value?.filter;
+  const of = subject.value;
+  if (of && !isKept("cancellation", network.value.picture.id, of.layer.name, of.filter)) return null;
+  const waits = found?.filter !== of?.filter;
   return html`<section class="cancelling" aria-labelledby="cancelling-title" data-pending=${waits}
     data-filter=${found && `${found.layer}:${found.filter}`}>
     <h3 id="cancelling-title">Do the channels <${Term} word="cancellation">cancel out</${Term}>?</h3>

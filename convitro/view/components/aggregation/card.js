@@ -6,6 +6,7 @@ import { format, formatShare } from "../../numbers/format.js";
 import { signedScale } from "../../numbers/scale.js";
 import { hover, pin, unpin } from "../../state/actions.js";
 import {
+  answerKept,
   combined,
   keptApart,
   mapKind,
@@ -16,7 +17,7 @@ import {
   tryAgain,
   working,
 } from "../../state/aggregations.js";
-import { aggregationWord, chain, focus, layer, network, sharedScale } from "../../state/store.js";
+import { aggregationWord, chain, focus, layer, live, network, sharedScale } from "../../state/store.js";
 import { html } from "../html.js";
 import { Legend } from "../legend.js";
 import { MapView, pixelMark } from "../map.js";
@@ -111,8 +112,8 @@ function Value({ values, width }) {
 }
 
 function Problem({ spec, facts }) {
-  return html`<p class="combining-problem"><b>${facts.problem}</b> ${facts.hint}
-    <button type="button" class="link" onClick=${() => tryAgain(spec)}>try again</button></p>`;
+  const again = html`<button type="button" class="link" onClick=${() => tryAgain(spec)}>try again</button>`;
+  return html`<p class="combining-problem"><b>${facts.problem}</b> ${facts.hint} ${live.value && again}</p>`;
 }
 
 /** What the network answers when every filter of the layer combines this way. */
@@ -121,6 +122,7 @@ function Outcome({ spec, trained }) {
   if (keptApart.value) {
     return html`<p class="outcome" data-state="none">The next layer expects the maps apart, as trained.</p>`;
   }
+  if (!answerKept(spec)) return html`<p class="outcome" data-state="none">The network had not run this way when this page was saved.</p>`;
   const found = outcomes.value[spec];
   if (!found) {
     const running = working.value?.spec === spec && working.value.what === "outcome";

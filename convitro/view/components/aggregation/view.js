@@ -1,13 +1,14 @@
 /** One filter under every aggregation, side by side; how far its channels cancel; what the network then answers. */
 
 import { signedScale } from "../../numbers/scale.js";
-import { cards, chooseMapKind, combined, keptApart, mapKind, progress, working } from "../../state/aggregations.js";
+import { cards, cardsKept, chooseMapKind, combined, keptApart, mapKind, progress, working } from "../../state/aggregations.js";
 import { layer, network, sharedScale } from "../../state/store.js";
 import { FilterPicker } from "../filters.js";
 import { NoLayers } from "../filterview.js";
 import { html } from "../html.js";
 import { LayerHead } from "../layerhead.js";
 import { Legend } from "../legend.js";
+import { NotKept } from "../notkept.js";
 import { Overview } from "../overview.js";
 import { Radios } from "../radios.js";
 import { Term } from "../term.js";
@@ -29,18 +30,22 @@ function Comparing() {
   return html`<section class="layer" aria-labelledby="layer-name">
     <${LayerHead} />
     <${FilterPicker} />
-    <div class="combining">
-      <div class="combining-head">
-        <p class="lead"><b>The same kernels, combined in every way.</b> ${" "}<${Meaning} /></p>
-        <div class="combining-choice"><${Kinds} /><${SharedLegend} /></div>
-        <${Progress} />
-      </div>
-      <ul class="combining-cards" aria-label="Aggregations">
-        ${cards.value.map((word) => html`<${AggregationCard} key=${word.spec} word=${word} />`)}
-      </ul>
-      <${Cancelling} />
-    </div>
+    ${cardsKept.value ? html`<${Combining} />` : html`<${NotKept} kind="combined">How else the channels of this filter combine is</${NotKept}>`}
   </section>`;
+}
+
+function Combining() {
+  return html`<div class="combining">
+    <div class="combining-head">
+      <p class="lead"><b>The same kernels, combined in every way.</b> ${" "}<${Meaning} /></p>
+      <div class="combining-choice"><${Kinds} /><${SharedLegend} /></div>
+      <${Progress} />
+    </div>
+    <ul class="combining-cards" aria-label="Aggregations">
+      ${cards.value.map((word) => html`<${AggregationCard} key=${word.spec} word=${word} />`)}
+    </ul>
+    <${Cancelling} />
+  </div>`;
 }
 
 function Meaning() {

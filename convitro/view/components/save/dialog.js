@@ -37,14 +37,20 @@ export function SaveDialog({ loader }) {
         </li>`,
       )}
     </ul>
+    ${!hasNumbers() && html`<p class="muted">${NO_NUMBERS[view.value] ?? "Its numbers are not here yet."}</p>`}
     ${!live.value && html`<p class="muted">This page is one HTML file already.</p>`}
   </${Dialog}>`;
 }
 
 const SESSION =
-  "opens from disk where you are now, with every layer, map and pixel of this picture, the table and the receptive " +
-  "fields; 20 MB at most, so of a large network some filters only. Not in it: what has to be computed anew, such as " +
-  "another aggregation or picture, What it sees, Health";
+  "opens from disk where you are now: every layer, map and pixel of this picture and of those compared with it, the open " +
+  "filter under every aggregation, the table. What the network answered then, What it sees and Health as far as you have " +
+  "looked at them; of a training its curves and two epochs. 20 MB at most, so of a large network some filters only";
+
+const NO_NUMBERS = {
+  learn: "Learn has no numbers of its own: its tours open the views that have.",
+  training: "There is no training whose numbers could be saved.",
+};
 
 /** One thing at a time; what comes of it is said, or why nothing did. */
 async function run(key, make) {

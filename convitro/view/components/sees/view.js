@@ -3,13 +3,14 @@
 import { useEffect } from "preact/hooks";
 import { format } from "../../numbers/format.js";
 import { channelName, signedScale } from "../../numbers/scale.js";
-import { chain, filterIndex, layer, network, pictureId, pinned, reachable } from "../../state/store.js";
-import { METHODS, method, patches, projection } from "../../state/sees.js";
+import { chain, filterIndex, isKept, layer, network, pinned, reachable } from "../../state/store.js";
+import { chosenMethod, method, methods, patches, projection, projectionKept } from "../../state/sees.js";
 import { FilterPicker } from "../filters.js";
 import { NoLayers } from "../filterview.js";
 import { html } from "../html.js";
 import { LayerHead } from "../layerhead.js";
 import { MapView } from "../map.js";
+import { NotKept } from "../notkept.js";
 import { Overview } from "../overview.js";
 import { Radios } from "../radios.js";
 import { mapOf } from "../../data/document.js";
@@ -23,11 +24,12 @@ const USUALLY = 9; // patches of a filter
 export function SeesView({ loader }) {
   const [open, filter] = [layer.value?.name, filterIndex.value];
   const pixel = pinned.value ? `${pinned.value.y},${pinned.value.x}` : "";
+  const back = projectionKept.value;
   useEffect(() => {
-    if (open && filter !== null) void loader.loadProjection(open, filter, pixel, method.value);
-  }, [open, filter, pixel, method.value, pictureId.value, network.value?.model]);
+    if (open && filter !== null && back) void loader.loadProjection(open, filter, pixel, chosenMethod.value);
+  }, [open, filter, pixel, chosenMethod.value, network.value?.picture.id, network.value?.model, back]);
   useEffect(() => {
-    if (open && filter !== null) void loader.loadPatches(open, filter);
+    if (open && filter !== null && isKept("patches", open, filter)) void loader.loadPatches(open, filter);
   }, [open, filter, network.value?.model]);
   if (!network.value) return html`<p class="loading">Opening the network …</p>`;
   return html`<${Overview} />
@@ -53,15 +55,21 @@ function isOpen(document) {
 
 function Projected() {
   const shown = projection.value;
-  const words = METHODS.find(({ key }) => key === method.value).words;
+  const { words } = methods.value.find(({ key }) => key === chosenMethod.value) ?? {};
   return html`<section class="seeing-part" aria-labelledby="projected">
     <h3 id="projected">In this picture</h3>
     <p class="muted">The activity of ${pinned.value ? "the kept pixel" : "the strongest pixel"} of the filter’s map, sent back to the
       picture: the pixels that made it.</p>
-    <${Radios}
+    ${projectionKept.value ? html`<${SentBack} shown=${shown} words=${words} />` : html`<${NotKept} kind="projection">What comes back from there is</${NotKept}>`}
+  </section>`;
+}
+
+/** The picture beside what came back to it. */
+function SentBack({ shown, words }) {
+  return html`<${Radios}
       label="How it is sent back" class="segments" itemClass="segment"
-      items=${METHODS.map(({ key, label }) => ({ key, label, body: label }))}
-      chosen=${method.value} onChoose=${(key) => (method.value = key)}
+      items=${methods.value.map(({ key, label }) => ({ key, label, body: label }))}
+      chosen=${chosenMethod.value} onChoose=${(key) => (method.value = key)}
     />
     <div class="projected" data-ready=${isOpen(shown)} data-method=${shown?.method}>
       <figure><${Picture} picture=${network.value.arrays.picture} label="the picture" box=${isOpen(shown) ? shown.box : null} />
@@ -70,11 +78,16 @@ function Projected() {
         <figcaption>what came back; grey is nothing</figcaption></figure>
     </div>
     <p class="muted sent-back">${isOpen(shown) && html`${shown.unit ? html`Pixel row ${shown.unit[0]}, column ${shown.unit[1]}, ` : ""}value
-      ${" "}<b class="number">${format(shown.value)}</b>. ${words}. ${shown.notes.map((note) => html`${note}. `)}`}</p>
-  </section>`;
+      ${" "}<b class="number">${format(shown.value)}</b>. ${words}. ${shown.notes.map((note) => html`${note}. `)}`}</p>`;
 }
 
 function Patches() {
+  if (!isKept("patches", layer.value.name, filterIndex.value)) {
+    return html`<section class="seeing-part" aria-labelledby="strongest">
+      <h3 id="strongest">What makes it most active</h3>
+      <${NotKept} kind="patches">What makes this filter most active is</${NotKept}>
+    </section>`;
+  }
   const shown = isOpen(patches.value) ? patches.value : null;
   return html`<section class="seeing-part" aria-labelledby="strongest" aria-busy=${!shown}>
     <h3 id="strongest">What makes it most active</h3>
@@ -117,9 +130,14 @@ function Kernels() {
     <h3 id="kernels">Its kernels</h3>
     <p class="muted">One for each channel it reads, on one scale: blue below 0, orange above.${hidden > 0 ? ` ${hidden} more are not shown.` : ""}</p>
     <div class="kernels" data-few=${count <= FEW_KERNELS}>
-      ${Array.from({ length: count }, (_, index) => (shown ? html`<${Kernel} key=${index} shown=${shown} index=${index} />` : html`<div key=${index} class="map"></div>`))}
+      ${Array.from({ length: count }, (_, index) => (shown ? html`<${Kernel} key=${index} shown=${shown} index=${index} />` : html`<${Absent} key=${index} named=${count <= FEW_KERNELS} />`))}
     </div>
   </section>`;
+}
+
+/** The place of a kernel on its way. */
+function Absent({ named }) {
+  return html`<figure aria-hidden="true"><div class="map"></div>${named && html`<figcaption>${"\u00a0"}</figcaption>`}</figure>`;
 }
 
 function Kernel({ shown: { inputs, document }, index }) {

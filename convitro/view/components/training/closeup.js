@@ -1,6 +1,7 @@
 /** The chosen filter at the start and now: its kernels, its map, and what the network said. */
 
 import { mapOf } from "../../data/document.js";
+import { difference } from "../../numbers/arithmetic.js";
 import { format, formatShare } from "../../numbers/format.js";
 import { channelName, limitOf, signedScale } from "../../numbers/scale.js";
 import { stepFilter } from "../../state/actions.js";
@@ -10,7 +11,7 @@ import { html } from "../html.js";
 import { MapView } from "../map.js";
 import { Matrix } from "../matrix.js";
 import { Term } from "../term.js";
-import { difference, KernelPicture } from "./kernels.js";
+import { KernelPicture } from "./kernels.js";
 import { MovedLine, movedAt } from "./moved.js";
 import { named } from "./slider.js";
 

@@ -46,11 +46,6 @@ function drawMosaic(canvas, { values, shape: [count, rows, columns] }, limit, co
   }
 }
 
-/** What kernels have become more than others. */
-export function difference(kernels, others) {
-  return { ...kernels, values: kernels.values.map((value, at) => value - others.values[at]) };
-}
-
 /** The kernels of one filter out of those of a page, without copying. */
 export function kernelsOf({ values, shape: [, ...shape] }, index) {
   const size = shape.reduce((product, each) => product * each, 1);

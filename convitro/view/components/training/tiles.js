@@ -1,6 +1,7 @@
 /** A page of the open layer's filters at the chosen epoch: kernels, feature map, and how far each has moved so far. */
 
 import { useEffect, useRef } from "preact/hooks";
+import { difference } from "../../numbers/arithmetic.js";
 import { format } from "../../numbers/format.js";
 import { limitOf } from "../../numbers/scale.js";
 import { chooseFilter, chooseLayer } from "../../state/actions.js";
@@ -9,7 +10,7 @@ import { added, current, FILTERS_PER_PAGE, shown } from "../../state/training.js
 import { html } from "../html.js";
 import { drawPicture, smallMap } from "../pixels.js";
 import { Radios } from "../radios.js";
-import { difference, KernelPicture, kernelsOf } from "./kernels.js";
+import { KernelPicture, kernelsOf } from "./kernels.js";
 import { MovedLine, movedAt } from "./moved.js";
 import { named } from "./slider.js";
 

@@ -1,9 +1,10 @@
 /** A training from random noise to what it came to: its curves, a slider over the epochs, and the filters of a layer. */
 
 import { formatShare } from "../../numbers/format.js";
-import { layer, network } from "../../state/store.js";
-import { current, epochs, refusal, training, tryAgain } from "../../state/training.js";
+import { layer, live, network } from "../../state/store.js";
+import { current, epochs, filterKept, refusal, training, tryAgain } from "../../state/training.js";
 import { NoLayers } from "../filterview.js";
+import { NotKept } from "../notkept.js";
 import { html } from "../html.js";
 import { Term } from "../term.js";
 import { CloseUp } from "./closeup.js";
@@ -30,7 +31,7 @@ function Standing() {
   return html`<p class="lead">
     <span class="training-state" data-state=${state}>${STATES[state] ?? state}</span>
     ${" "}${name} on ${data}: <b>${done}</b> of ${planned} <${Term} word="epoch">epochs</${Term}>.
-    ${STORIES[state]}
+    ${live.value ? STORIES[state] : (SAVED[state] ?? STORIES[state])}
     ${tested !== null && html` Of pictures that it never saw it names <b>${formatShare(tested)}</b> rightly${kept !== done ? `, with the weights of epoch ${kept}` : ""}.`}
   </p>`;
 }
@@ -41,6 +42,12 @@ const STORIES = {
   silent: " Nothing new has been written for a while: it may have been broken off. The same command with --resume goes on.",
   diverged: " Its loss became infinite: a smaller learning rate may help.",
   "stopped early": " It no longer became better on the pictures held out.",
+};
+
+/** The same of a page that was saved meanwhile. */
+const SAVED = {
+  running: " It was still running when this page was saved.",
+  silent: " When this page was saved nothing new had been written for a while.",
 };
 
 function Refused() {
@@ -55,6 +62,8 @@ function Epochs() {
   if (!epochs.value.length) {
     return html`<p class="loading">This run keeps no filters: only its curves can be shown.</p>`;
   }
+  if (!layer.value) return html`<${EpochSlider} /><${NoLayers} />`;
   return html`<${EpochSlider} />
-    ${layer.value ? html`<${CloseUp} /><${FilterTiles} />` : html`<${NoLayers} />`}`;
+    ${!live.value && html`<p class="muted">Of the filters this page holds ${epochs.value.length > 1 ? "two epochs: the first and the one that was open" : "one epoch"}.</p>`}
+    ${filterKept.value ? html`<${CloseUp} /><${FilterTiles} />` : html`<${NotKept} kind="epochFilter">This filter as it was then is</${NotKept}>`}`;
 }
