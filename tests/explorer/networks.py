@@ -169,9 +169,9 @@ NETWORKS = {
 }
 
 
-def input_of(network: Network) -> Tensor:
-    """What the network is given of the picture that is open at first."""
-    return network.normalize(to_input(load_picture("cat"), network.input_size))
+def input_of(network: Network, picture: str = "cat") -> Tensor:
+    """What the network is given of a picture; without one, of that which is open at first."""
+    return network.normalize(to_input(load_picture(picture), network.input_size))
 
 
 def anatomy_of(network: Network) -> Anatomy:

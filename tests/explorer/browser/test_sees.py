@@ -68,8 +68,8 @@ def test_another_picture_has_its_own_projection(open_page: OpenPage) -> None:
     page.get_by_role("button", name="cup", exact=True).click()
     expect(shown).not_to_have_text(before)
     network = small()
-    cup = network.normalize(to_input(load_picture("cup"), network.input_size))
-    assert reads(shown.inner_text(), deconvnet(network.model, cup, "3", 1, top=1).value)
+    back = deconvnet(network.model, input_of(network, "cup"), "3", 1, top=1)
+    assert reads(shown.inner_text(), back.value)
 
 
 def test_health_of_a_network_without_training(open_page: OpenPage) -> None:
