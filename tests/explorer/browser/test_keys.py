@@ -142,7 +142,8 @@ def test_a_frame_that_began_before_the_key_does_not_end_it(
 ) -> None:
     page = new_page()
     page.add_init_script(
-        "const frames = requestAnimationFrame; requestAnimationFrame = (draw) => frames((now) => draw(now - 200))"
+        "const frames = requestAnimationFrame;"
+        "requestAnimationFrame = (draw) => frames((now) => draw(now - 200));"
     )
     page.goto(explorers("small").address(layer="0", filter=1))
     settled(page)
