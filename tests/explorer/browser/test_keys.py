@@ -88,6 +88,7 @@ def test_the_skip_link_leads_to_the_open_view(open_page: OpenPage, view: str) ->
 @pytest.mark.parametrize("width", [360, 768, 1100, 1280, 1920, 3840])
 def test_the_open_tab_is_on_the_screen(open_page: OpenPage, width: int) -> None:
     page = open_page(view="learn", width=width)
+    expect(page.locator("main h2").first).to_be_visible()
     tabs = page.locator(".view-tab")
     for index in [*range(min(tabs.count(), 9)), 0]:
         page.keyboard.press(str(index + 1))

@@ -61,7 +61,7 @@ function PictureChoice() {
       RESIZABLE.includes(from) &&
       html`<${Row} name="Its size">
       <${NumberField} label="pixels a side" value=${side} low=${1} high=${LIMITS.side} onChange=${(value) => change({ side: value })} />
-      <span class="muted">pixels a side</span>
+      <span class="muted">× ${side}</span>
     </${Row}>`
     }
     ${
