@@ -67,7 +67,7 @@ function Projected() {
 /** The picture beside what came back to it. */
 function SentBack({ shown, words }) {
   return html`<${Radios}
-      label="How it is sent back" class="segments" itemClass="segment"
+      label="How it is sent back"
       items=${methods.value.map(({ key, label }) => ({ key, label, body: label }))}
       chosen=${chosenMethod.value} onChoose=${(key) => (method.value = key)}
     />
