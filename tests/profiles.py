@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -28,6 +29,15 @@ def register() -> None:
 def thorough() -> bool:
     """Whether time matters less than cases."""
     return settings().max_examples > 1000
+
+
+def crossed(first: Iterable[Any], second: Iterable[Any]) -> list[tuple[Any, Any]]:
+    """Every pair where time matters less; otherwise each of the first with one of the second, in turn."""
+    ones, others = list(first), list(second)
+    if thorough():
+        return list(product(ones, others))
+    count = max(len(ones), len(others))
+    return [(ones[at % len(ones)], others[at % len(others)]) for at in range(count)]
 
 
 def share(part: float) -> Callable[[Any], Any]:

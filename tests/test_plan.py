@@ -11,7 +11,7 @@ from torch import nn
 
 import convitro
 import convitro.engine.cpu.isa as instruction_sets
-from convitro.engine.cpu.execute import Prepared
+from convitro.engine.cpu.layer import Forward
 from convitro.errors import ArgumentError, ShapeError
 from convitro.geometry import conv_problem
 
@@ -32,14 +32,13 @@ def test_a_call_does_what_the_plan_says(
 ) -> None:
     plan = convitro.plan(layer, size)
     used: list[str] = []
-    forward = Prepared.forward
+    run = Forward._run
 
-    def watched(self: Prepared, *arguments: Any) -> Any:
-        found = forward(self, *arguments)
-        used.append(found.convolver.request.algorithm)
-        return found
+    def watched(self: Forward, *arguments: Any) -> Any:
+        used.append(self.convolver.request.algorithm)
+        return run(self, *arguments)
 
-    monkeypatch.setattr(Prepared, "forward", watched)
+    monkeypatch.setattr(Forward, "_run", watched)  # also a call that was prepared before comes by here
     with torch.no_grad():
         convitro.Conv2d.from_conv2d(layer)(torch.zeros(size)) if type(layer) is nn.Conv2d else layer(
             torch.zeros(size)

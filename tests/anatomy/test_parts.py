@@ -15,6 +15,7 @@ import convitro
 from convitro.aggregation import COMBINES
 from convitro.anatomy import dissect
 from convitro.errors import ArgumentError, UnsupportedError
+from tests.profiles import crossed
 
 GEOMETRIES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -46,10 +47,9 @@ def aggregate(aggregation: Any, maps: Tensor) -> Tensor:
     return aggregation.finish(state, torch.tensor(float(len(items)), dtype=torch.float64))
 
 
-@pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEOMETRIES.keys())
-@pytest.mark.parametrize("name", convitro.aggregations())
-def test_partial_maps_add_up(name: str, options: dict[str, Any]) -> None:
-    layer, expected = dissected(torch.randn(2, 4, 7, 8), name, **options)
+@pytest.mark.parametrize(("name", "geometry"), crossed(convitro.aggregations(), GEOMETRIES))
+def test_partial_maps_add_up(name: str, geometry: str) -> None:
+    layer, expected = dissected(torch.randn(2, 4, 7, 8), name, **GEOMETRIES[geometry])
     assert_close(layer.output, expected)
     bias = torch.zeros(8) if layer.bias is None else layer.bias
     for index in (0, 3, 7):

@@ -15,6 +15,7 @@ import convitro
 from convitro.aggregation import COMBINES, resolve
 from convitro.anatomy import LayerAnatomy, dissect
 from convitro.errors import ArgumentError
+from tests.profiles import crossed
 
 STREAMING = [name for name in convitro.aggregations() if name != "none" and resolve(name).streams]
 
@@ -85,8 +86,7 @@ def test_every_aggregation_and_border(aggregation: str, padding_mode: Any) -> No
     check_pixels(dissect(layer, torch.randn(2, 2, 5, 4))["conv2d"])
 
 
-@pytest.mark.parametrize("combine", COMBINES)
-@pytest.mark.parametrize("window", STREAMING)
+@pytest.mark.parametrize(("window", "combine"), crossed(STREAMING, COMBINES))
 def test_every_window_and_combine(window: str, combine: str) -> None:
     layer = convitro.Conv2d(2, 2, (2, 3), padding=(2, 1), dilation=(1, 2), window=window, combine=combine)
     check_pixels(dissect(layer, torch.randn(1, 2, 4, 5))["conv2d"])

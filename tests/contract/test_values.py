@@ -8,13 +8,13 @@ import torch
 from convitro import aggregations, functional
 from tests import oracle
 from tests.contract.checks import ALGORITHMS, GEOMETRIES, check_against_oracle, gradients, problem
+from tests.profiles import crossed
 
 ANY = pytest.mark.parametrize("algorithm", ["reference", "fold"])
 WINDOWS = [name for name in oracle.REDUCTIONS if not name.startswith(("median", "quantile"))]
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES)
-@pytest.mark.parametrize("aggregation", oracle.REDUCTIONS)
+@pytest.mark.parametrize(("aggregation", "geometry"), crossed(oracle.REDUCTIONS, GEOMETRIES))
 def test_aggregation(aggregation: str, geometry: str) -> None:
     for algorithm in ALGORITHMS:
         check_against_oracle(aggregation, aggregation, algorithm, **GEOMETRIES[geometry])

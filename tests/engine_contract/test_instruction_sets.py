@@ -5,10 +5,10 @@ import pytest
 import convitro.engine.cpu.isa as instruction_sets
 from tests.engine_contract.checks import check_backward
 from tests.engine_contract.families import FAMILIES
+from tests.profiles import crossed
 
 
-@pytest.mark.parametrize("isa", instruction_sets.supported())
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(("name", "isa"), crossed(FAMILIES, instruction_sets.supported()))
 def test_all_families(isa: str, name: str) -> None:
     with instruction_sets.forced(isa):
         check_backward(FAMILIES[name])

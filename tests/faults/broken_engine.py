@@ -199,7 +199,7 @@ FAULTS: dict[str, Callable[[Patch], None]] = {
     "winograd's output": wrong_matrix(FOUR, "output", 1, 2),
     "winograd's weight": wrong_matrix(FOUR, "weight", 3, 1),
     "winograd's small tiles": wrong_matrix(TWO, "input", 2, 1),
-    "winograd's flag": wrapped(winograd, "_raise_flag", nothing),
+    "winograd's flag": wrapped(winograd, "raise_flag", nothing),
     "last block of the weight's gradient": wrapped(
         parameter_gradients, "weight_gradient_sizes", last_block_forgotten
     ),

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from convitro.aggregation import COMBINES
 from convitro.engine.cpu.isa import forced, supported
 from tests.fold.cases import AGGREGATIONS, WINDOWS, Layer, check, layers
-from tests.profiles import thorough
+from tests.profiles import crossed, thorough
 
 
 @settings(max_examples=1500 if thorough() else 25, deadline=None)
@@ -23,14 +23,14 @@ def test_any_layer(layer: Layer) -> None:
     check(layer)
 
 
-@pytest.mark.parametrize("aggregation", AGGREGATIONS)
-@pytest.mark.parametrize("window", ["sum", "max", "softmax(beta=0.5)"])
+@pytest.mark.parametrize(
+    ("aggregation", "window"), crossed(AGGREGATIONS, ["sum", "max", "softmax(beta=0.5)"])
+)
 def test_every_aggregation(aggregation: str, window: str) -> None:
     check(Layer(aggregation, window, "multiply" if window == "sum" else "add"))
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("combine", ["add", "squared_difference"])
+@pytest.mark.parametrize(("window", "combine"), crossed(WINDOWS, ["add", "squared_difference"]))
 def test_every_window(window: str, combine: str) -> None:
     check(Layer("sum", window, combine, stride=(2, 1), filters=17))
 
@@ -41,8 +41,9 @@ def test_every_combine(combine: str, window: str) -> None:
     check(Layer("logsumexp", window, combine, groups=2))
 
 
-@pytest.mark.parametrize("name", supported())
-@pytest.mark.parametrize("aggregation", ["max", "logsumexp", "norm", "median"])
+@pytest.mark.parametrize(
+    ("aggregation", "name"), crossed(["max", "logsumexp", "norm", "median"], supported())
+)
 def test_every_instruction_set(name: str, aggregation: str) -> None:
     with forced(name):
         for dtype in (torch.float32, torch.float64):

@@ -7,31 +7,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from playwright.sync_api import Browser, Page, expect
 from safetensors.torch import load_file
 
 from convitro import deconvnet, diagnose, dissect, top_patches
 from convitro.anatomy import LayerAnatomy, rerun
 from convitro.datasets import open_dataset
-from convitro.pictures import load_picture, to_input
 from tests.explorer.browser.checking import check_pixel
 from tests.explorer.browser.conftest import PATIENCE_MS, Explorer, settled
 from tests.explorer.browser.reading import reads
-from tests.explorer.networks import small
+from tests.explorer.networks import input_of, small
 from tests.explorer.runs import EPOCHS, finished, opened
 
 OpenPage = Callable[..., Page]
 SAVING_MS = 60_000  # the first time kernels are compiled for every aggregation
 
 
-def input_of(name: str) -> torch.Tensor:
-    network = small()
-    return network.normalize(to_input(load_picture(name), network.input_size))
-
-
 def layer_on(name: str) -> LayerAnatomy:
-    return dissect(small().model, input_of(name))["3"]
+    return dissect(small().model, input_of(small(), name))["3"]
 
 
 def save(page: Page, folder: Path) -> Path:
@@ -88,18 +81,18 @@ def looked_at(page: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def file(
-    browser: Browser, explorers: Callable[[str], Explorer], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A session on three pictures in which everything has been looked at."""
+def file(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session on three pictures in which everything has been looked at, on a server of its own."""
+    explorer = Explorer(small())
     page = browser.new_page()
     expect.set_options(timeout=PATIENCE_MS)
     chosen = {"layer": "3", "filter": 2, "pixel": "1,4", "picture": "cup", "compare": "rocket,cat"}
-    page.goto(explorers("small").address(**chosen))
+    page.goto(explorer.address(**chosen))
     expect(page.locator(".side-card[data-ready=true]")).to_have_count(3)
     looked_at(page)
     path = save(page, tmp_path_factory.mktemp("session"))
     page.close()
+    explorer.stop()
     return path
 
 
@@ -154,7 +147,7 @@ def test_its_aggregations_are_the_librarys(session: Page) -> None:
     network = small()
     run = session.locator(".combining-card", has=known).first.get_attribute("data-aggregation")
     assert run is not None
-    share = rerun(network.model, input_of("cup"), {"3": run}).softmax(1).max().item()
+    share = rerun(network.model, input_of(small(), "cup"), {"3": run}).softmax(1).max().item()
     shown = session.locator(f".combining-card[data-aggregation='{run}'] .outcome b .share").first.inner_text()
     assert abs(float(shown.rstrip(" %")) / 100 - share) < 0.006
     session.get_by_role("radio", name="aggregated maps").click()
@@ -195,7 +188,7 @@ def test_what_it_sees_is_the_librarys_by_every_method(session: Page) -> None:
     for method in ("deconvnet", "guided", "gradient"):
         session.get_by_role("radio", name=method).click()
         expect(session.locator(f".projected[data-ready=true][data-method={method}]")).to_be_visible()
-        seen = deconvnet(small().model, input_of("cup"), "3", 2, unit=(1, 4), method=method)
+        seen = deconvnet(small().model, input_of(small(), "cup"), "3", 2, unit=(1, 4), method=method)
         assert reads(session.locator(".sent-back .number").inner_text(), seen.value)
     network = small()
     images = open_dataset("details", network.input_size).sample(300)

@@ -53,7 +53,7 @@ def test_a_plan_writes_nothing(tmp_path: Path) -> None:
     text = " ".join(out.split())
     assert "2 trainings search for learning rates, up to 0 more where grids grow; 4 are compared" in text
     assert not (tmp_path / "results").exists()
-    _, out, _ = invoke(*QUICK, "--plan", "--extensions", "3")
+    _, out, _ = compare(*QUICK, "--plan", "--extensions", "3")
     assert "up to 12 more where grids grow" in " ".join(out.split())  # 2 arms, 3 times, at both ends
 
 
