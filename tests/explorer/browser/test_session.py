@@ -16,7 +16,7 @@ from convitro.datasets import open_dataset
 from tests.explorer.browser.checking import check_pixel
 from tests.explorer.browser.conftest import PATIENCE_MS, Explorer, settled
 from tests.explorer.browser.reading import reads
-from tests.explorer.networks import input_of, small
+from tests.explorer.networks import digits, input_of, small
 from tests.explorer.runs import EPOCHS, finished, opened
 
 OpenPage = Callable[..., Page]
@@ -231,8 +231,13 @@ def test_another_pixel_leads_back_to_the_one_that_was_looked_at(session: Page) -
     expect(session).to_have_url(re.compile("pixel=1%2C4"))
 
 
-def test_what_was_not_looked_at_has_no_tab(open_page: OpenPage, open_file: OpenPage, tmp_path: Path) -> None:
-    page = open_file(save(open_page("digits", layer="conv2", filter=0), tmp_path))
+def test_what_was_not_looked_at_has_no_tab(new_page: OpenPage, open_file: OpenPage, tmp_path: Path) -> None:
+    explorer = Explorer(digits())  # one that no other test has looked at
+    page = new_page()
+    page.goto(explorer.address(layer="conv2", filter=0))
+    settled(page)
+    page = open_file(save(page, tmp_path))
+    explorer.stop()
     settled(page)
     assert tabs(page) == ["Network", "Filter", "Aggregation", "Play", "Table", "Learn"]
 
