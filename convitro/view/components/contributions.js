@@ -1,19 +1,18 @@
 /** What every channel brings to the pixel, as bars around zero: with many channels, their sum at a glance. */
 
-import { signal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { colourTable, step } from "../numbers/colour.js";
+import { useEffect, useRef } from "preact/hooks";
 import { format } from "../numbers/format.js";
 import { channelName, limitOf } from "../numbers/scale.js";
 import { turnPage } from "../state/actions.js";
 import { opposing, opposingAll, opposingWords, partialValues } from "../state/parts.js";
-import { chain, rowOrder, strongestFirst, theme } from "../state/store.js";
+import { chain, rowOrder, strongestFirst } from "../state/store.js";
 import { html } from "./html.js";
 import { OpposingPairs } from "./pairs.js";
 import { Radios } from "./radios.js";
 
 export const FEWEST = 5; // with fewer channels the numbers beside the rows say it all
-const HEIGHT = 64;
+const HALF = 32; // of the height, for each sign
+const GAP = 0.1; // at each side of a bar
 const ORDERS = [
   { key: "number", label: "by number", body: "by number" },
   { key: "strength", label: "strongest first", body: "strongest first" },
@@ -21,33 +20,20 @@ const ORDERS = [
 
 export function Contributions() {
   const { layer, inputs } = chain.value;
-  const canvas = useRef(null);
   const order = rowOrder.value;
   const values = order.map((index) => partialValues.value[index]);
-  const colours = theme.value;
-  const enough = values.length >= FEWEST;
-  const pairs = opposing.value;
-  const width = useWidth(canvas, enough);
-  useLayoutEffect(() => {
-    // in the same frame as the numbers: another one would cost the whole page once more
-    const lines = linesOf(canvas.current, colours);
-    if (enough) draw(canvas.current, width.value, { values, pairs: links(pairs, order, inputs.channels), colours, lines });
-  });
-  if (!enough) return null;
+  if (values.length < FEWEST) return null;
   const strongest = values.reduce((best, value, index) => (Math.abs(value) > Math.abs(values[best]) ? index : best), 0);
   const name = channelName(layer, inputs.channels[order[strongest]]);
   const toBar = (event) => {
-    const share = event.offsetX / event.currentTarget.clientWidth;
-    scrollTo(inputs.channels[order[Math.floor(share * values.length)]]);
+    const { left, width } = event.currentTarget.getBoundingClientRect();
+    scrollTo(inputs.channels[order[Math.floor(((event.clientX - left) / width) * values.length)]]);
   };
   return html`<figure class="contributions">
     <${Order} />
     <figcaption>What each channel brings to this pixel; most: channel ${name} with
       ${" "}<b class="number">${format(values[strongest])}</b></figcaption>
-    <canvas
-      ref=${canvas} role="img" aria-label="${values.length} channels, bars around zero" onClick=${toBar}
-      title="Click a bar to go to its channel"
-    ></canvas>
+    <${Bars} values=${values} pairs=${links(opposing.value, order, inputs.channels)} label="${values.length} channels, bars around zero" onBar=${toBar} />
     <${Opposing} />
   </figure>`;
 }
@@ -105,61 +91,18 @@ function Order() {
   </div>`;
 }
 
-/** How wide an element is, as a signal: asking it itself would lay the page out in the middle of a frame. */
-function useWidth(element, present) {
-  const width = useMemo(() => signal(0), []);
-  useLayoutEffect(() => {
-    if (!present) return undefined;
-    width.value = element.current.clientWidth;
-    const observer = new ResizeObserver(([{ contentRect }]) => (width.value = contentRect.width));
-    observer.observe(element.current);
-    return () => observer.disconnect();
-  }, [present]);
-  return width;
-}
-
-const known = {};
-
-/** The colours of the lines, read once for light and once for dark. */
-function linesOf(canvas, colours) {
-  if (!canvas || known[colours]) return known[colours];
-  const style = getComputedStyle(canvas);
-  known[colours] = { middle: style.getPropertyValue("--line-strong"), pair: style.getPropertyValue("--accent") };
-  return known[colours];
-}
-
-function draw(canvas, width, { values, pairs, colours, lines }) {
-  const ratio = window.devicePixelRatio || 1;
-  if (canvas.width !== Math.round(width * ratio))
-    [canvas.width, canvas.height] = [Math.round(width * ratio), HEIGHT * ratio];
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, HEIGHT);
+/** The bars, one unit wide each. Not a canvas: a browser would stack all sheets of the page anew for every frame of it. */
+function Bars({ values, pairs, label, onBar }) {
   const limit = limitOf(values) || 1;
-  const table = colourTable("diverging", colours);
-  const slot = width / values.length;
-  const gap = slot > 4 ? Math.min(slot * 0.2, 3) : 0;
-  values.forEach((value, index) => {
-    const row = step(Math.sign(value) * (0.35 * limit + 0.45 * Math.abs(value)), { kind: "diverging", limit }) * 3;
-    context.fillStyle = `rgb(${table.subarray(row, row + 3).join(" ")})`;
-    const height = (Math.abs(value) / limit) * (HEIGHT / 2 - 1);
-    context.fillRect(
-      index * slot + gap / 2,
-      value > 0 ? HEIGHT / 2 - height : HEIGHT / 2,
-      slot - gap,
-      Math.max(height, 0.5),
-    );
-  });
-  context.fillStyle = lines.middle;
-  context.fillRect(0, HEIGHT / 2 - 0.5, width, 1);
-  context.strokeStyle = lines.pair;
-  pairs.forEach(([up, down], rank) => {
-    const end = (index) => HEIGHT / 2 - (values[index] / limit) * (HEIGHT / 2 - 1);
-    context.globalAlpha = 1 - rank * 0.3;
-    context.beginPath();
-    context.moveTo((up + 0.5) * slot, end(up));
-    context.lineTo((down + 0.5) * slot, end(down));
-    context.stroke();
-  });
-  context.globalAlpha = 1;
+  const end = (value) => HALF - (value / limit) * (HALF - 1);
+  const bar = (value, index) => `M${index + GAP} ${HALF}V${end(value)}h${1 - 2 * GAP}V${HALF}z`;
+  const bars = (sign) => values.map((value, index) => (value * sign > 0 ? bar(value, index) : "")).join("");
+  const line = ([up, down]) => `M${up + 0.5} ${end(values[up])}L${down + 0.5} ${end(values[down])}`;
+  return html`<svg viewBox="0 0 ${values.length} ${2 * HALF}" preserveAspectRatio="none" role="img" aria-label=${label} onClick=${onBar}>
+    <title>Click a bar to go to its channel</title>
+    <path data-sign="positive" d=${bars(1)} />
+    <path data-sign="negative" d=${bars(-1)} />
+    <path data-line="middle" d="M0 ${HALF}H${values.length}" />
+    ${pairs.map((pair, rank) => html`<path key=${rank} data-line="pair" style=${{ "--rank": rank }} d=${line(pair)} />`)}
+  </svg>`;
 }

@@ -77,7 +77,7 @@ export const MAPS = {
     {
       view: "filter",
       title: "Who contributes most?",
-      at: ".chain .contributions canvas, .chain .channel-row .partial-value",
+      at: ".chain .contributions svg, .chain .channel-row .partial-value",
       state: (f) => ({ layer: second(f) }),
       words: (f) => {
         if (!f.ready) return null;
