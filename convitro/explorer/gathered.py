@@ -56,6 +56,11 @@ class Opened:
         """The open network."""
         return self.following.session
 
+    @property
+    def page(self) -> int:
+        """The first filter of the page of a training that holds the open one."""
+        return self.filter - self.filter % FILTERS_PER_PAGE
+
     def documents(self) -> dict[str, Document]:
         """All that is known, what matters most first."""
         first, *others = self.pictures
@@ -134,9 +139,8 @@ class Opened:
         query = {"picture": picture.id, "layer": self.layer}
         try:
             for epoch in epochs:
-                start = self.filter - self.filter % FILTERS_PER_PAGE
-                asked = Parameters({**query, "epoch": str(epoch), "start": str(start)})
-                yield key("epoch", picture.id, self.layer, epoch, start), self.following.epoch(asked)
+                asked = Parameters({**query, "epoch": str(epoch), "start": str(self.page)})
+                yield key("epoch", picture.id, self.layer, epoch, self.page), self.following.epoch(asked)
                 yield self.at_epoch(picture, epoch, self.filter)
             yield key("movement", picture.id, self.layer), self.following.movement(Parameters(query))
         except RequestProblem:
@@ -146,9 +150,10 @@ class Opened:
         """The filters beside it in the training, that a click opens."""
         if self.following.run is None:
             return
-        start = self.filter - self.filter % FILTERS_PER_PAGE
-        page = range(start, min(start + FILTERS_PER_PAGE, layer.filters))
+        page = range(self.page, min(self.page + FILTERS_PER_PAGE, layer.filters))
         for filter in page:
+            if filter == self.filter:
+                continue  # `training` has brought it
             for epoch in self.epochs():
                 try:
                     yield self.at_epoch(picture, epoch, filter)

@@ -17,6 +17,7 @@ from convitro.explorer.server import bound_socket, web_server
 from convitro.explorer.training import Run
 from convitro.sources import Network
 from tests.explorer.networks import NETWORKS, anatomy_of
+from tests.explorer.runs import finished, opened
 
 TOKEN = "a-token-for-tests"
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -77,6 +78,20 @@ def explorers() -> Iterator[Callable[[str], Explorer]]:
 def anatomies() -> Callable[[str], Anatomy]:
     """The library's own numbers about the picture that is open at first, by the name of the network."""
     return cache(lambda name: anatomy_of(NETWORKS[name]()))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that has ended."""
+    return finished(tmp_path_factory.mktemp("runs") / "whole")
+
+
+@pytest.fixture(scope="module")
+def followed(whole: Path) -> Iterator[Explorer]:
+    """An explorer that shows this training."""
+    explorer = Explorer(*opened(whole))
+    yield explorer
+    explorer.stop()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from tests.explorer.browser.checking import check_pixel
 from tests.explorer.browser.conftest import PATIENCE_MS, Explorer, settled
 from tests.explorer.browser.reading import reads
 from tests.explorer.networks import digits, input_of, small
-from tests.explorer.runs import EPOCHS, finished, opened
+from tests.explorer.runs import EPOCHS
 
 OpenPage = Callable[..., Page]
 SAVING_MS = 60_000  # the first time kernels are compiled for every aggregation
@@ -251,18 +251,6 @@ def test_nothing_is_wider_than_the_page(open_file: OpenPage, file: Path, width: 
             alone.wait_for_timeout(100)
             assert alone.evaluate("document.documentElement.scrollWidth") <= width, view
             alone.keyboard.press("j")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finished(tmp_path_factory.mktemp("runs") / "whole")
-
-
-@pytest.fixture(scope="module")
-def followed(whole: Path) -> Iterator[Explorer]:
-    explorer = Explorer(*opened(whole))
-    yield explorer
-    explorer.stop()
 
 
 def test_a_training_brings_its_curves_and_two_epochs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,9 @@ from convitro.pictures import load_picture, to_input
 from tests.explorer.browser.conftest import Console, Explorer
 from tests.explorer.browser.reading import reads, shown_value
 from tests.explorer.networks import small
-from tests.explorer.runs import EPOCHS, finished, goes_on, opened, stopped
+from tests.explorer.runs import EPOCHS, goes_on, opened, stopped
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finished(tmp_path_factory.mktemp("runs") / "whole")
-
-
-@pytest.fixture(scope="module")
-def followed(whole: Path) -> Iterator[Explorer]:
-    explorer = Explorer(*opened(whole))
-    yield explorer
-    explorer.stop()
 
 
 @pytest.fixture
