@@ -9,10 +9,20 @@ export function Dialog({ title, onClose, children, ...rest }) {
   useEffect(() => {
     box.current.showModal();
   }, []);
-  const onClick = (event) => event.target === box.current && onClose(); // beside the dialog
-  return html`<dialog ref=${box} class=${rest.class} aria-label=${title} onClose=${onClose} onClick=${onClick}>
+  const close = () => {
+    if (!box.current) return; // the browser tells of it once more, when it may be open anew already
+    box.current.close(); // hands the focus back
+    onClose();
+  };
+  const onClick = (event) => event.target === box.current && close(); // beside the dialog
+  const onKeyDown = (event) => {
+    if (event.key !== "Escape" || event.isComposing) return;
+    event.preventDefault(); // the browser closes it a moment later, which would lose a key pressed meanwhile
+    close();
+  };
+  return html`<dialog ref=${box} class=${rest.class} aria-label=${title} onClose=${close} onClick=${onClick} onKeyDown=${onKeyDown}>
     <div class="dialog-body">
-      <header><h2>${title}</h2><button type="button" class="quiet round" aria-label="Close" onClick=${onClose}>×</button></header>
+      <header><h2>${title}</h2><button type="button" class="quiet round" aria-label="Close" onClick=${close}>×</button></header>
       ${children}
     </div>
   </dialog>`;
