@@ -131,7 +131,7 @@ export function followKeys() {
     if (event.target.closest?.("input, textarea, select, dialog")) return;
     const name = NAMES[event.key] ?? event.key;
     const shortcut = SHORTCUTS.find((each) => each.keys.includes(name) && acts(each));
-    if (!shortcut || !store.network.value) return;
+    if (!shortcut || !(store.network.value || shortcut.tour)) return; // a tour can be read before its maps are here
     event.preventDefault();
     shortcut.run(name);
   });

@@ -19,26 +19,22 @@ export function Cancelling() {
   return html`<section class="cancelling" aria-labelledby="cancelling-title" data-pending=${waits}
     data-filter=${found && `${found.layer}:${found.filter}`}>
     <h3 id="cancelling-title">Do the channels <${Term} word="cancellation">cancel out</${Term}>?</h3>
-    ${found ? html`<${Found} found=${found} />` : html`<div class="map absent"></div>`}
+    <${Found} found=${found} />
   </section>`;
 }
 
+/** All of it, at its place also while the numbers are on their way: on narrow screens the cards stand below. */
 function Found({ found }) {
   const { output_size: size, channels_per_filter: channels } = layer.value;
   if (channels === 1) return html`<p class="muted">The filter reads one channel: nothing can cancel.</p>`;
   return html`<div class="cancelling-body">
       <figure>
-        <${MapView}
-          values=${found.arrays.cancellation.values} size=${size} scale=${{ kind: "diverging", limit: 1 }}
-          label="cancellation map, ${size[0]} rows, ${size[1]} columns. Arrow keys move the pixel"
-          marks=${() => (here() ? [pixelMark(here())] : [])} onPoint=${hover} onPin=${pin}
-          keys=${{ at: () => here() ?? { y: 0, x: 0 }, onHome: unpin }}
-        />
+        ${found ? html`<${Where} values=${found.arrays.cancellation.values} size=${size} />` : html`<div class="map absent"></div>`}
         <figcaption class="muted">from 0 % (they agree) to 100 % (nothing is left)</figcaption>
       </figure>
       <div class="cancelling-words">
         <${Overall} ...${found} />
-        <${AtPixel} arrays=${found.arrays} />
+        <${AtPixel} arrays=${found?.arrays} />
       </div>
     </div>
     <details class="cancelling-formula">
@@ -51,16 +47,25 @@ function Found({ found }) {
     </details>`;
 }
 
+function Where({ values, size }) {
+  return html`<${MapView}
+    values=${values} size=${size} scale=${{ kind: "diverging", limit: 1 }}
+    label="cancellation map, ${size[0]} rows, ${size[1]} columns. Arrow keys move the pixel"
+    marks=${() => (here() ? [pixelMark(here())] : [])} onPoint=${hover} onPin=${pin}
+    keys=${{ at: () => here() ?? { y: 0, x: 0 }, onHome: unpin }}
+  />`;
+}
+
 /** The filter's own number beside that of chance, as two bars. */
 function Overall({ value, baseline }) {
   const bar = (name, share, words) => html`<div data-bar=${name}>
-    <dt>${words}</dt><dd class="number">${formatShare(share)}</dd>
-    <span class="share-bar" style=${{ "--share": share }}></span></div>`;
+    <dt>${words}</dt><dd class="number">${share === undefined ? "" : formatShare(share)}</dd>
+    <span class="share-bar" style=${{ "--share": share ?? 0 }}></span></div>`;
   return html`<dl class="cancelling-bars">
       ${bar("value", value, "lost in the sum, over all pixels")}
       ${baseline !== null && bar("baseline", baseline, "of random weights on this input")}
     </dl>
-    <p>${verdict(value, baseline)}</p>`;
+    <p class="cancelling-verdict">${value !== undefined && verdict(value, baseline)}</p>`;
 }
 
 /** The two numbers in words. */
@@ -74,7 +79,7 @@ function verdict(value, baseline) {
 
 function AtPixel({ arrays }) {
   const pixel = here();
-  if (!pixel) return html`<div class="cancelling-pixel"></div>`;
+  if (!pixel || !arrays) return html`<div class="cancelling-pixel"></div>`;
   const at = pixel.y * layer.value.output_size[1] + pixel.x;
   const [brought, kept, lost] = ["brought", "kept", "cancellation"].map((name) => arrays[name].values[at]);
   const pairs = pairsAt(arrays, pixel).map((pair) => ({ ...pair, up: name(pair.up), down: name(pair.down) }));
