@@ -42,6 +42,7 @@ export const chainPending = signal(false);
 export const live = signal(true); // a server stands behind the page; false where the page carries its own documents
 export const offline = signal(false);
 export const problem = signal(null); // {problem, expected, received, hint}
+export const unopened = signal(null); // why not even the first network can be shown, in the same form
 export const picking = signal(false);
 export const helping = signal(false);
 export const detailed = signal(null); // the place on this page of the channel whose products are written out

@@ -9,6 +9,7 @@ import { html } from "../html.js";
 import { LayerHead } from "../layerhead.js";
 import { Legend } from "../legend.js";
 import { NotKept } from "../notkept.js";
+import { Opening } from "../opening.js";
 import { Overview } from "../overview.js";
 import { Radios } from "../radios.js";
 import { Term } from "../term.js";
@@ -20,8 +21,9 @@ const KINDS = [
   { key: "aggregated", label: "aggregated maps", body: "aggregated maps" },
 ];
 
-export function AggregationView() {
-  if (!network.value) return html`<p class="loading">Opening the network …</p>`;
+/** @param {{loader: import("../../state/loader.js").Loader}} props */
+export function AggregationView({ loader }) {
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
   return html`<${Overview} />
     ${layer.value ? html`<${Comparing} />` : html`<${NoLayers} />`}`;
 }
