@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { formatCount } from "../../numbers/format.js";
 import { chooseLayer } from "../../state/actions.js";
 import { folded, openings, toggleGroup, unit } from "../../state/network.js";
-import { layerMaps, layerName, network, sharedScale, theme } from "../../state/store.js";
+import { layerMaps, layerName, mapsOf, network, sharedScale, theme } from "../../state/store.js";
 import { chooseView } from "../../state/views.js";
 import { html } from "../html.js";
 import { mapsPerFilter, smallMap } from "../pixels.js";
@@ -66,9 +66,9 @@ function Layer({ name }) {
 }
 
 function facts(layer) {
-  const { in_channels: channels, out_channels: filters, kernel_size: size, stride, pool } = layer;
+  const { in_channels: channels, kernel_size: size, stride, pool } = layer;
   const steps = stride.some((step) => step > 1) ? `, stride ${[...new Set(stride)].join("×")}` : "";
-  return `${channels} → ${filters} · ${size.join("×")}${steps}${pool ? ` ▾${pool.stride[0]}` : ""}`;
+  return `${channels} → ${mapsOf(layer)} · ${size.join("×")}${steps}${pool ? ` ▾${pool.stride[0]}` : ""}`;
 }
 
 /** As many maps as there is room for, on one canvas. */
