@@ -170,3 +170,15 @@ def test_a_long_name_leaves_the_bar_whole(shown: Open, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     button.click()
     expect(page.get_by_role("dialog").get_by_text(LONG)).to_be_visible()
+
+
+def test_of_many_findings_of_a_kind_the_first_are_shown(shown: Open) -> None:
+    network = small()
+    for name in ("0", "3"):
+        nn.init.constant_(network.model.get_parameter(f"{name}.bias"), -100.0)
+    page = shown(network, view="health")
+    dead = page.get_by_role("region", name="dead", exact=True)
+    expect(dead.locator("li")).to_have_count(6)
+    dead.get_by_role("button", name="All 9 of this kind").click()
+    expect(dead.locator("li")).to_have_count(9)
+    expect(dead.get_by_role("button", name="All 9")).to_have_count(0)

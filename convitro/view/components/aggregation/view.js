@@ -57,8 +57,8 @@ function Meaning() {
       value all give the same map.`;
   }
   if (keptApart.value) {
-    return html`This layer was trained with its partial maps <b>kept apart</b>: here is what each <${Term} word="aggregation" />
-      would have made of them.`;
+    return html`This layer was trained with its partial maps <b>kept apart</b>: here is what each
+      ${" "}<${Term} word="aggregation" /> would have made of them.`;
   }
   return html`Training found the weights for <b>${aggregation}</b>. Another <${Term} word="aggregation" /> shows what hangs on
     that choice, not what a network trained with it would do.`;

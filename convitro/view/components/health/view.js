@@ -1,6 +1,6 @@
 /** What a look over the network finds: each finding leads to its filter; a healthy network has none. */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { format, formatShare } from "../../numbers/format.js";
 import { chooseLayer } from "../../state/actions.js";
 import { findings, health, healthRefusal, looked } from "../../state/sees.js";
@@ -9,6 +9,8 @@ import { chooseView } from "../../state/views.js";
 import { html } from "../html.js";
 import { Opening } from "../opening.js";
 import { Waiting } from "../waiting.js";
+
+const FIRST = 6; // findings of a kind
 
 /** @param {{loader: import("../../state/loader.js").Loader}} props */
 export function HealthView({ loader }) {
@@ -54,11 +56,15 @@ function Looking({ again }) {
   />`;
 }
 
+/** The findings of a kind: of many only the first, since the next kind may be the more important one. */
 function Group({ kind, group }) {
+  const [all, showAll] = useState(false);
+  const shown = all || group.length <= FIRST + 1 ? group : group.slice(0, FIRST);
   return html`<section class="findings" aria-label=${kind}>
     <h3>${kind} <span class="muted">${group.length}</span></h3>
     <p class="muted">To try: ${group[0].advice}</p>
-    <ul>${group.map((found, index) => html`<${Finding} key=${index} found=${found} />`)}</ul>
+    <ul>${shown.map((found, index) => html`<${Finding} key=${index} found=${found} />`)}</ul>
+    ${shown.length < group.length && html`<button type="button" class="link" onClick=${() => showAll(true)}>All ${group.length} of this kind</button>`}
   </section>`;
 }
 

@@ -12,7 +12,7 @@ import { Ways } from "./ways.js";
 
 const HEIGHTS = { layer: 76, group: 60 };
 const [SIDE, GAP] = [48, 4];
-const FOR_MORE = 40; // pixels for the number of maps that have no room
+const FOR_MORE = 48; // pixels for the number of maps that have no room
 const JOINED = { add: "+", concat: "concat", multiply: "×", merge: "merge" };
 const WORDS = { input: "the picture", output: "the answer", add: "added", concat: "one after the other", multiply: "multiplied" };
 
@@ -60,7 +60,7 @@ function Layer({ name }) {
         <button type="button" class="link" aria-current=${name === layerName.value ? "true" : undefined} onClick=${() => open()} title=${name}>${name}</button>
       </span>
       <span class="muted">${facts(layer)}</span>
-      <span class="muted">${formatCount(layer.parameters)} parameters</span>
+      <span class="muted node-parameters">${formatCount(layer.parameters)} <span>parameters</span></span>
     </div>
     <${Maps} layer=${layer} onOpen=${open} />`;
 }

@@ -66,7 +66,8 @@ function Row({ row }) {
       const value = column.of(row);
       const text = typeof value === "number" ? inWords(value) : value;
       const body = column.key === "name" && opens ? html`<button type="button" class="link" onClick=${open}>${text}</button>` : text;
-      return html`<td key=${column.key} data-numeric=${Boolean(column.numeric)} data-column=${column.key}>${body}</td>`;
+      const title = column.key === "name" ? row.name : undefined;
+      return html`<td key=${column.key} title=${title} data-numeric=${Boolean(column.numeric)} data-column=${column.key}>${body}</td>`;
     })}
   </tr>`;
 }
