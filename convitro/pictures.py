@@ -7,6 +7,7 @@ is told in `sources`.
 from __future__ import annotations
 
 import importlib.util
+import re
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convitro.errors import ArgumentError, LoadError
+from convitro.errors import ArgumentError, LoadError, first_line
 
 try:
     from PIL import Image, ImageOps, UnidentifiedImageError
@@ -34,6 +35,27 @@ FORMATS = (
     "GIF",
     "BMP",
 )  # chosen, so that no rarer decoder ever sees a stranger's file
+
+# How files begin that are taken for pictures, and what they are in plain words.
+BEGINNINGS = (
+    (b"\x89PNG", "a PNG file"),
+    (b"\xff\xd8", "a JPEG file"),
+    (b"GIF8", "a GIF file"),
+    (b"BM", "a BMP file"),
+    (b"II*\0", "a TIFF picture"),
+    (b"MM\0*", "a TIFF picture"),
+    (b"\0\0\1\0", "an icon"),
+    (b"8BPS", "a Photoshop file"),
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript file"),
+    (b"PK\3\4", "an archive or an office document"),
+    (b"\x1f\x8b", "an archive"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an XML file, perhaps an SVG drawing"),
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+)
+PHONE_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 
 # Names for the photographs that lie inside scikit-image's wheel; everything else it offers is a download.
 PHOTOGRAPHS = {
@@ -86,7 +108,7 @@ def load_picture(source: str | Path | bytes) -> Image.Image:
         >>> load_picture("cat").size
         (451, 300)
     """
-    data, origin = (source, "the picture") if isinstance(source, bytes) else read_file(source)
+    data, origin = (source, "the file") if isinstance(source, bytes) else read_file(source)
     if not data:
         raise LoadError(f"load_picture: {origin} is empty.", hint="choose another file, or save it again")
     if len(data) > MAX_BYTES:
@@ -94,12 +116,12 @@ def load_picture(source: str | Path | bytes) -> Image.Image:
     try:
         return decode(data, origin)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise too_large(origin, str(error)) from error
+        raise too_large(origin, pixels_in(str(error))) from error
     except UnidentifiedImageError as error:
         raise LoadError(
             f"load_picture: {origin} is not a picture that can be read.",
             expected="a PNG, JPEG, WebP, GIF or BMP file",
-            received=f"{len(data)} bytes that begin with {data[:8]!r}",
+            received=described(data),
             hint="save the picture as PNG or JPEG",
         ) from error
     except (
@@ -110,7 +132,10 @@ def load_picture(source: str | Path | bytes) -> Image.Image:
         struct.error,
     ) as error:  # what Pillow's decoders raise
         raise LoadError(
-            f"load_picture: {origin} is damaged.", received=str(error), hint="save or download it again"
+            f"load_picture: {origin} is damaged.",
+            expected="a whole picture",
+            received=f"{described(data)}: {fault(error)}",
+            hint="save or download it again",
         ) from error
 
 
@@ -184,7 +209,9 @@ def read_file(source: str | Path) -> tuple[bytes, str]:
                 MAX_BYTES + 1
             ), f'"{source}"'  # one byte more than allowed tells, and is all we read
     except OSError as error:
-        raise LoadError(f'load_picture: "{source}" cannot be read.', received=str(error)) from error
+        reason = (error.strerror or first_line(error)).lower()
+        hint = "choose another file, or change who may read this one"
+        raise LoadError(f'load_picture: "{source}" cannot be read.', received=reason, hint=hint) from error
 
 
 def too_large(origin: str, received: str) -> LoadError:
@@ -195,6 +222,40 @@ def too_large(origin: str, received: str) -> LoadError:
         received=received,
         hint="make it smaller first; a network sees only a few hundred pixels of it",
     )
+
+
+def described(data: bytes) -> str:
+    """What a file is, in plain words, with its size: "a PDF document of 12,345 bytes"."""
+    return f"{kind_of_file(data)} of {len(data):,} bytes"
+
+
+def kind_of_file(data: bytes) -> str:
+    """What a file is by how it begins."""
+    start = data[:64].lstrip().lower()
+    for beginning, words in BEGINNINGS:
+        if data.startswith(beginning) or (beginning.startswith(b"<") and start.startswith(beginning)):
+            return words
+    if data[4:8] == b"ftyp":
+        return "a HEIC or AVIF picture" if data[8:12] in PHONE_BRANDS else "a video"
+    if data[:4] == b"RIFF":
+        return "a WebP file" if data[8:12] == b"WEBP" else "a sound or a video"
+    try:
+        text = data[:4096].decode("ascii")
+    except UnicodeDecodeError:
+        return "a file of unknown kind"
+    return "a text" if text.isprintable() or "\n" in text else "a file of unknown kind"
+
+
+def fault(error: Exception) -> str:
+    """What is wrong with the bytes of a picture; the decoders' own words are for programmers."""
+    early = isinstance(error, (EOFError, struct.error)) or "truncated" in str(error).lower()
+    return "it ends before the picture does" if early else "its bytes make no sense as a picture"
+
+
+def pixels_in(refusal: str) -> str:
+    """The size that Pillow refuses, out of its message."""
+    found = re.search(r"\d+", refusal)
+    return f"{int(found[0]) / 10**6:,.0f} million pixels" if found else "more than that"
 
 
 def decode(data: bytes, origin: str) -> Image.Image:

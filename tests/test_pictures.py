@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import zlib
 from io import BytesIO
@@ -130,6 +131,42 @@ def test_an_empty_file_is_refused() -> None:
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(LoadError, match=r"not a picture[\s\S]*expected: a PNG, JPEG, WebP"):
         load_picture(data)
+
+
+REFUSED = {
+    "a text of 12 bytes": b"hello, world",
+    "a PDF document of 1,008 bytes": b"%PDF-1.7" + b"\xe2" * 1000,
+    "a HEIC or AVIF picture of 108 bytes": b"\0\0\0\x18ftypheic" + bytes(96),
+    "a video of 108 bytes": b"\0\0\0\x18ftypisom" + bytes(96),
+    "a sound or a video of 44 bytes": b"RIFF\x24\0\0\0WAVE" + bytes(32),
+    "an SVG drawing of 30 bytes": b" \n<svg onload=alert(1)>...</svg>"[:30],
+    "a web page of 21 bytes": b"<!DOCTYPE HTML><html>",
+    "an archive or an office document of 36 bytes": b"PK\3\4" + bytes(32),
+    "a file of unknown kind of 100 bytes": bytes(range(128, 228)),
+    "a PNG file of 40 bytes": b"\x89PNG" + bytes(36),
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_a_refusal_says_in_plain_words_what_the_file_is(words: str) -> None:
+    with pytest.raises(LoadError, match="received:") as refused:
+        load_picture(REFUSED[words])
+    assert refused.value.received.startswith(words)
+
+
+def test_no_message_shows_bytes_or_objects() -> None:
+    data, random = encode(load_picture("cat").resize((24, 16))), np.random.default_rng(3)
+    cut = [data[: int(len(data) * share)] for share in (0.2, 0.5, 0.9)]
+    for each in (
+        *cut,
+        *(random.bytes(50) for _ in range(20)),
+        b"\x89PNG\r\n\x1a\n" + bytes(40),
+        bomb(60_000, 60_000),
+    ):
+        with pytest.raises(LoadError, match="load_picture") as refused:
+            load_picture(each)
+        assert not re.search(r"b'|\\x|<_io|object at|chunk", str(refused.value)), str(refused.value)
+        assert refused.value.hint
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])

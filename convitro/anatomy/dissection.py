@@ -12,6 +12,7 @@ from torch import nn
 
 from convitro.anatomy.connections import Connections, Node
 from convitro.anatomy.convolution import describe
+from convitro.anatomy.ending import Sigmoids
 from convitro.anatomy.layer import LayerAnatomy
 from convitro.anatomy.observe import check_input, check_model, model_name
 from convitro.anatomy.pictured import strongest_picture
@@ -31,12 +32,14 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
         layers: what was found, in execution order.
         output: what the model returned, detached.
         nodes: what leads to what: all layers of the run, also those not kept, and where ways come together.
+        ending: "sigmoid" where that is what makes the numbers that the model returns; else "".
     """
 
     model: str
     layers: tuple[LayerAnatomy, ...]
     output: Any
     nodes: tuple[Node, ...] = ()
+    ending: str = ""
 
     def __getitem__(self, name: str) -> LayerAnatomy:
         if name not in self._by_name:
@@ -95,11 +98,12 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
 
 
 class Dissector(Tracer):
-    """Records every convolution, and what leads to what between them."""
+    """Records every convolution, what leads to what between them, and whether a sigmoid ends the run."""
 
     def forget(self) -> None:
         super().forget()
         self.connections = Connections(self.model)
+        self.sigmoids, self.ending = Sigmoids(), ""
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -110,11 +114,13 @@ class Dissector(Tracer):
             self.connections.layer(self.seen[-1], [first_argument(args, kwargs)], result)
         else:
             self.connections.follow(func, (*args, *kwargs.values()), result)
+        self.sigmoids.follow(func, first_argument(args, kwargs), result)
         return result
 
     def left(self, module: nn.Module, output: Any) -> None:
         if module is self.model:
             self.connections.end(output)
+            self.ending = "sigmoid" if self.sigmoids.holds(output) else ""
 
 
 def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -> Anatomy:
@@ -158,7 +164,7 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     output = tracer.run(input)
     check_seen(tracer, "dissect")
     found = [LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced]
-    return Anatomy(model_name(model), tuple(found), output, tuple(tracer.connections.nodes))
+    return Anatomy(model_name(model), tuple(found), output, tuple(tracer.connections.nodes), tracer.ending)
 
 
 def check_seen(tracer: Tracer, caller: str) -> None:

@@ -98,6 +98,7 @@ def create_app(
         Route("/api/projection", document(projection_of, lane="background")),
         Route("/api/patches", document(patches_of, lane="background")),
         Route("/api/health", document(health_of, lane="background")),
+        Route("/api/looking", looking),
         Route("/api/session", session_file),
         *training_routes(followed),
         Route("/api/picture", upload, methods=["POST"]),
@@ -160,6 +161,12 @@ async def upload(request: Request) -> Response:
 async def models(request: Request) -> Response:
     """The networks between which the page can switch."""
     return JSONResponse({"models": request.app.state.shelf.facts()})
+
+
+async def looking(request: Request) -> Response:
+    """How far the network has got with the images that it is passing; answered while it does."""
+    parameters = Parameters(request.query_params)
+    return JSONResponse(request.app.state.shelf.session(parameters.text("model")).looking.progress)
 
 
 async def open_model(request: Request) -> Response:

@@ -201,7 +201,7 @@ class Session:
 
         def made() -> Document:
             output = rerun(self.network.model, self.input(picture), {layer.name: chosen})
-            return outcome_document(anatomy.output, output, self.network.classes)
+            return outcome_document(anatomy.output, output, self.network.classes, anatomy.ending)
 
         with self.running:
             return kept(self.outcomes, (picture.id, layer.name, chosen.spec), MAX_OUTCOMES, made)

@@ -75,16 +75,17 @@ def cancellation_document(layer: LayerAnatomy, filter: int) -> Document:
     return Document(manifest, {name: float_array(values) for name, values in arrays.items()})
 
 
-def outcome_document(before: Any, after: Any, classes: Any) -> Document:
+def outcome_document(before: Any, after: Any, classes: Any, ending: str) -> Document:
     """What becomes of the answer when a layer combines another way: the first class then and now.
 
     Args:
         before: what the network returned as it was trained.
         after: what it returns now.
         classes: names of the classes, or none.
+        ending: as `Anatomy` has it.
     """
     manifest: dict[str, Any] = {"change": relative_change(before, after), "then": None, "now": None}
-    old, new = shares_of(before), shares_of(after)
+    old, new = shares_of(before, ending), shares_of(after, ending)
     if old is not None and new is not None:
         manifest["then"] = class_row(int(old.argmax()), old, new, classes)
         if bool(new.isfinite().all()):

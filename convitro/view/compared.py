@@ -38,11 +38,12 @@ def compared_document(
     """
     maps = results(layer.filter(filter, aggregation))
     maps.pop("output", None)  # the page shows what the activation makes of it
+    said = prediction_manifest(anatomy.output, facts["classes"], anatomy.ending)
     manifest = {
         "picture": {"id": facts["id"], "name": facts["name"]},
         "layer": layer.name,
         "filter": filter,
-        "prediction": prediction_manifest(anatomy.output, facts["classes"])["prediction"][:FIRST_CLASSES],
+        "prediction": said["prediction"][:FIRST_CLASSES],
         "limits": {name: limit(values) for name, values in maps.items()},
     }
     side = (min(SIDE, pixels.shape[-2]), min(SIDE, pixels.shape[-1]))

@@ -49,7 +49,7 @@ def network_document(
         ],
         "nodes": [[node.name, node.kind, list(node.sources)] for node in anatomy.nodes],
         "aggregations": aggregation_words(layer.aggregation for layer in layers),
-        **prediction_manifest(anatomy.output, network.classes),
+        **prediction_manifest(anatomy.output, network.classes, anatomy.ending),
         "answers": is_row(anatomy.output),
     }
     shown = (pixels[0].clamp(0, 1) * 255).round().permute(1, 2, 0)  # (H, W, C)
@@ -154,25 +154,34 @@ def aggregation_word(aggregation: Aggregation) -> dict[str, Any]:
     }
 
 
-def prediction_manifest(output: Any, classes: Any) -> dict[str, Any]:
-    """The five best classes of a classifier's scores; none where the output is no row of scores."""
-    shares = shares_of(output)
+def prediction_manifest(output: Any, classes: Any, ending: str) -> dict[str, Any]:
+    """The five best classes of a classifier's scores; none where the output is no row of scores.
+
+    Args:
+        output: what the network returned.
+        classes: names of the classes, or none.
+        ending: as `Anatomy` has it.
+    """
+    shares = shares_of(output, ending)
     if shares is None:
-        return {"prediction": []}
+        return {"prediction": [], "ending": ending}
     best = shares.nan_to_num(0.0).topk(min(BEST_CLASSES, shares.numel()))
     rows = []
     for share, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
         score = number(float(output.flatten()[index]))
         rows.append({"index": index, "name": class_name(index, classes), "share": share, "score": score})
-    return {"prediction": rows}
+    return {"prediction": rows, "ending": ending}
 
 
-def shares_of(output: Any) -> Tensor | None:
-    """A classifier's scores as shares that add up to 1; None where the output is no row of scores."""
+def shares_of(output: Any, ending: str) -> Tensor | None:
+    """A classifier's scores as shares; None where the output is no row of scores.
+
+    They add up to 1, except where a sigmoid gave every class a share of its own: those are left as they are.
+    """
     if not is_row(output) or output.numel() < 2:
         return None
     scores = output.detach().float().flatten()
-    return scores if is_distribution(scores) else torch.softmax(scores, dim=0)
+    return scores if ending == "sigmoid" or is_distribution(scores) else torch.softmax(scores, dim=0)
 
 
 def is_row(output: Any) -> bool:

@@ -83,10 +83,9 @@ def epoch_maps_document(
     """
     layer = anatomy[name]
     maps = first_maps(layer)
-    answer = {
-        "map_limit": limit(maps),
-        **({"prediction": []} if classes is None else prediction_manifest(anatomy.output, classes)),
-    }
+    answer: dict[str, Any] = {"map_limit": limit(maps)}
+    if classes is not None:
+        answer |= prediction_manifest(anatomy.output, classes, anatomy.ending)
     page = epoch_document(layer, epoch, start, layer.weight, answer)
     shown = maps[start : start + FILTERS_PER_PAGE]
     side = (min(shown.shape[1], SIDE), min(shown.shape[2], SIDE))

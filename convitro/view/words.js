@@ -32,5 +32,8 @@ export const WORDS = {
   "learning rate": "How large the steps are by which training changes the weights.",
   score:
     "What the network gives each class before softmax (also called logit): any number, and only the differences between them count.",
-  prediction: "The network's answer: its scores turned into shares that add up to 100 % (softmax).",
+  prediction:
+    "The network's answer: its scores turned into shares that add up to 100 % (softmax). That fits a network trained to name one thing; of one trained to find several at once only the scores hold, unless its own sigmoid makes shares of them.",
+  "share of its own":
+    "This network ends in a sigmoid: each class has a share between 0 and 100 %, whatever the others have. They need not add up to 100 %.",
 };

@@ -194,7 +194,7 @@ def test_what_the_method_has_no_word_for_is_named() -> None:
         "sigmoid: its derivative",
         "average: spread evenly over its pixels",
         "gelu: rectified as a ReLU is",
-        "batch_norm: multiplied by its scale",
+        "BatchNorm: multiplied by its scale",
     }
     assert all(note in str(seen).replace("\n", " ") for note in seen.notes)
 
@@ -331,7 +331,7 @@ def test_a_residual_network_of_full_depth(resnet18: nn.Module) -> None:
     seen = deconvnet(resnet18, torch.randn(1, 3, 64, 64), "4.1.conv2", 3, top=1)
     assert seen.image.shape == (3, 64, 64)
     assert seen.image.abs().sum() > 0
-    assert seen.notes == ("batch_norm: multiplied by its scale",)
+    assert seen.notes == ("BatchNorm: multiplied by its scale",)
 
 
 def test_arrays_are_taken_as_they_are_by_dissect() -> None:

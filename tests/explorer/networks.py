@@ -91,6 +91,13 @@ def faulty() -> Network:
     return network
 
 
+def several() -> Network:
+    """The first one as it would be trained to find several things at once: a sigmoid for each class."""
+    network = small()
+    model = nn.Sequential(*network.model.children(), nn.Sigmoid()).eval()
+    return Network(model, "several", network.input_size, CIFAR)
+
+
 def digits() -> Network:
     torch.manual_seed(3)
     return Network(Digits().eval(), "digits", (1, 28, 28), tuple("0123456789"))
@@ -163,6 +170,7 @@ NETWORKS = {
     "digits": digits,
     "embedded": embedded,
     "faulty": faulty,
+    "several": several,
     "odd": odd,
     "paged": paged,
     "resnet": resnet,

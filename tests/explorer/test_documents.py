@@ -10,7 +10,7 @@ from convitro import aggregations
 from convitro.sources import Network
 from convitro.view import Document, read_document
 from tests.explorer.conftest import Client
-from tests.explorer.networks import anatomy_of, digits, odd, resnet, small
+from tests.explorer.networks import anatomy_of, digits, odd, resnet, several, small
 
 
 def fetch(client: Client, address: str, **parameters: object) -> Document:
@@ -41,6 +41,25 @@ def test_the_prediction_is_the_softmax_of_the_scores(client: Client, network: Ne
     assert [row["index"] for row in rows] == best.indices.tolist()
     assert [row["share"] for row in rows] == pytest.approx(best.values.tolist(), rel=1e-6)
     assert rows[0]["name"] == network.classes[rows[0]["index"]]
+
+
+def test_what_a_sigmoid_gives_each_class_is_left_as_it_is(
+    open_client: Callable[[Network], Client],
+) -> None:
+    network = several()
+    client, given = open_client(network), anatomy_of(network).output[0]
+    facts = fetch(client, "/api/network").manifest
+    best = given.topk(5)
+    assert facts["ending"] == "sigmoid"
+    assert [row["index"] for row in facts["prediction"]] == best.indices.tolist()
+    assert [row["share"] for row in facts["prediction"]] == pytest.approx(best.values.tolist(), rel=1e-6)
+    answer = fetch(client, "/api/answer")
+    assert answer.manifest["ending"] == "sigmoid"
+    assert_same(answer.arrays["shares"][:5], best.values)
+    then = fetch(client, "/api/outcome", layer="0", aggregation="mean").manifest["then"]
+    assert then["before"] == pytest.approx(float(best.values[0]), rel=1e-6)
+    beside = fetch(client, "/api/compared", layer="0", filter=0, picture="cat").manifest["prediction"]
+    assert [row["share"] for row in beside] == pytest.approx(best.values[:3].tolist(), rel=1e-6)
 
 
 @pytest.mark.parametrize("make", [small, digits, odd])

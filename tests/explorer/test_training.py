@@ -95,7 +95,8 @@ def test_an_epoch_is_the_network_of_that_epoch(whole: Path, follow: Open, epoch:
         weight = kept[f"{name}.weight"]
         assert page.manifest["filters"] == list(range(len(weight)))
         assert page.manifest["kernel_limit"] == float(weight.abs().max())
-        assert page.manifest["prediction"] == prediction_manifest(anatomy.output, ("0", "1"))["prediction"]
+        said = prediction_manifest(anatomy.output, ("0", "1"), "")
+        assert page.manifest["prediction"] == said["prediction"]
         same(page.arrays["kernels"], weight)
         steps, limits = quantise(layer.activated[0])
         same(page.arrays["maps"], torch.from_numpy(steps))

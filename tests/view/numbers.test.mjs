@@ -51,6 +51,9 @@ test("numbers read the same everywhere", () => {
   assert.equal(formatCount(11689512), "11\u202f689\u202f512");
   assert.equal(formatShare(0.974), "97\u202f%");
   assert.equal(formatShare(0.0004), "< 0.1\u202f%");
+  assert.equal(formatShare(0.00123), "0.12\u202f%");
+  assert.equal(formatShare(0.00999), "1.0\u202f%");
+  assert.equal(formatShare(0), "0.0\u202f%");
 });
 
 test("numbers of cells are short", () => {

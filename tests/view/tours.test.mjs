@@ -194,3 +194,10 @@ test("every tour stands in a file of its own", () => {
   const files = readdirSync(new URL("state/tours/", VIEW)).filter((name) => !["all.js", "speech.js"].includes(name));
   assert.equal(files.length, TOURS.length);
 });
+
+test("where maps are kept apart, the tours count all of them", () => {
+  for (const key of ["network.1", "maps.1"]) {
+    const step = steps.find((each) => each.key === key);
+    assert.match(step.words(factsOf(NETWORKS["nothing but apart"], step)), /\*\*96\*\*/, key);
+  }
+});

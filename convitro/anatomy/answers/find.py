@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from convitro.anatomy.answers.lastlinear import TURNS, LastLinear, maps_behind, nearly, read_linear
 from convitro.anatomy.answers.result import Answer
 from convitro.anatomy.connections import tensors
+from convitro.anatomy.ending import Sigmoids
 from convitro.anatomy.observe import Observer, check_input, check_model, model_name
 from convitro.anatomy.recognise import SUMS
 from convitro.errors import ArgumentError, UnsupportedError
@@ -34,6 +35,7 @@ class AnswerObserver(Observer):
         super().__init__(model)
         self.recent: deque[Tensor] = deque(maxlen=RECENT)
         self.linear: LastLinear | None = None
+        self.sigmoids, self.ends_in_sigmoid = Sigmoids(), False
         self._sum: Tensor | None = None  # what the layer has made, bias and all
         self._fixed = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
 
@@ -46,6 +48,7 @@ class AnswerObserver(Observer):
     ) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
+        self.sigmoids.follow(func, args[0] if args else kwargs.get("input"), result)
         call = read_linear(func, args, kwargs, self._fixed)
         if call is not None:
             self._record(*call, result)
@@ -55,6 +58,10 @@ class AnswerObserver(Observer):
             if tensor.ndim == 4 and all(tensor is not known for known in self.recent):
                 self.recent.appendleft(tensor)
         return result
+
+    def left(self, module: nn.Module, output: Any) -> None:
+        if module is self.model:
+            self.ends_in_sigmoid = self.sigmoids.holds(output)
 
     def _record(self, inputs: Tensor, weight: Tensor, bias: Tensor | None, result: Tensor) -> None:
         maps = maps_behind(inputs, self.recent) if inputs.is_floating_point() else None
@@ -83,7 +90,8 @@ def answer(model: nn.Module, input: Any, *, image: int = 0, classes: Sequence[st
     Where the scores are made by one linear layer, each is a sum: inputs times weights, and a bias. Where that
     layer's inputs are the last maps (flattened, averaged, or the largest value of each, which is decided by
     their values, not by names), the sum has a part for every map: what that map says for the class or against
-    it. A softmax inside the model is recognised by its values too, and not applied again.
+    it. A softmax inside the model is recognised by its values too, and not applied again;
+    a sigmoid by its values, or by its being called last.
 
     Args:
         model: any torch.nn.Module, or what `load` takes, in the mode in which it shall be seen.
@@ -122,7 +130,8 @@ def answer(model: nn.Module, input: Any, *, image: int = 0, classes: Sequence[st
     output = observer.run(input)
     returned = row_of_scores(output, image)
     linear = observer.linear and of_image(observer.linear, image)
-    scores, ending = ending_of(None if linear is None else linear.result[0].double(), returned)
+    sums = None if linear is None else linear.result[0].double()
+    scores, ending = ending_of(sums, returned, sigmoid=observer.ends_in_sigmoid)
     linear, reason = explained(linear, scores)
     return Answer(model_name(model), returned, ending, scores, linear, reason, tuple(classes))
 
@@ -167,12 +176,13 @@ def of_image(linear: LastLinear, image: int) -> LastLinear | None:
     )
 
 
-def ending_of(sums: Tensor | None, returned: Tensor) -> tuple[Tensor | None, str]:
+def ending_of(sums: Tensor | None, returned: Tensor, *, sigmoid: bool) -> tuple[Tensor | None, str]:
     """What the shares are made of, and what the model does to it: see `Answer`.
 
     Args:
         sums: what the last linear layer made; None where there is none.
         returned: what the model returned, (K,).
+        sigmoid: whether it was seen that a sigmoid made that; of other layers' numbers if not of `sums`.
     """
     one = len(returned) == 1
     if sums is not None and sums.shape == returned.shape:
@@ -187,6 +197,8 @@ def ending_of(sums: Tensor | None, returned: Tensor) -> tuple[Tensor | None, str
         ):
             if nearly(made, returned) and not one:
                 return sums, ending
+    if sigmoid:
+        return None, "sigmoid"
     if one:
         return returned, "one"
     if bool((returned >= 0).all()) and abs(float(returned.sum()) - 1) < 1e-3:

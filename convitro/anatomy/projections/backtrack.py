@@ -28,7 +28,7 @@ SILENT = re.compile(
     r"Addmm|Mm|Bmm|Mv|Linear|\w*Pad\w*|Constant\w*|Pixel\w*|Upsample\w*|Narrow|Movedim|MkldnnConvolution)$"
 )
 SAID = (
-    (re.compile(r"\w*BatchNorm\w*"), "batch_norm: multiplied by its scale"),
+    (re.compile(r"\w*BatchNorm\w*"), "BatchNorm: multiplied by its scale"),
     (re.compile(r"\w*AvgPool\w*|Mean"), "average: spread evenly over its pixels"),
     (re.compile(r"Mul|Div"), "a product of maps: the derivative for each factor"),
 )

@@ -8,11 +8,13 @@ import { Chain } from "./chain.js";
 import { FilterPicker } from "./filters.js";
 import { html } from "./html.js";
 import { LayerHead } from "./layerhead.js";
+import { Opening } from "./opening.js";
 import { Overview } from "./overview.js";
 import { SlideBar } from "./slidebar.js";
 
-export function FilterView() {
-  if (!network.value) return html`<p class="loading">Opening the network …</p>`;
+/** @param {{loader: import("../state/loader.js").Loader}} props */
+export function FilterView({ loader }) {
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
   return html`<${Overview} />
     ${layer.value ? html`<${LayerView} />` : html`<${NoLayers} />`}`;
 }

@@ -3,7 +3,7 @@
 import { toggleTheme } from "../state/actions.js";
 import { choosingModel, switching } from "../state/models.js";
 import { saving } from "../state/saving.js";
-import { helping, live, network, sharedScale, theme } from "../state/store.js";
+import { helping, live, network, sharedScale, theme, unopened } from "../state/store.js";
 import { html } from "./html.js";
 import { Nav } from "./nav.js";
 import { Radios } from "./radios.js";
@@ -43,13 +43,13 @@ export function Header() {
   </header>`;
 }
 
-/** The name of the open network, and the way to another one. */
+/** The name of the open network, and the way to another one; where none can be shown, the way alone. */
 function OpenModel() {
-  const name = network.value?.name ?? "";
-  if (!live.value || !name) return html`<span class="network-name">${name}</span>`;
+  const name = network.value?.name ?? (unopened.value ? "Open a model" : "");
+  if (!live.value || !name) return html`<span class="network-name" title=${name}><span>${name}</span></span>`;
   const open = () => (choosingModel.value = true);
   return html`<button type="button" class="network-name model-button" aria-haspopup="dialog" aria-busy=${switching.value} onClick=${open}
-    aria-label="Model: ${name}. Open another" title="Open another model (o)"><span>${name}</span><i aria-hidden="true">▾</i></button>`;
+    aria-label=${network.value ? `Model: ${name}. Open another` : name} title="${name}. Open another model (o)"><span>${name}</span><i aria-hidden="true">▾</i></button>`;
 }
 
 function IconButton({ label, title, onClick, children }) {

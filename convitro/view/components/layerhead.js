@@ -2,13 +2,13 @@
 
 import { formatCount } from "../numbers/format.js";
 import { stepFilter } from "../state/actions.js";
-import { filterIndex, keepsApart, layer } from "../state/store.js";
+import { filterIndex, keepsApart, layer, mapsOf } from "../state/store.js";
 import { html } from "./html.js";
 import { Term } from "./term.js";
 
 export function LayerHead() {
-  const { name, in_channels: channels, out_channels: filters, channels_per_filter: read } = layer.value;
-  const maps = keepsApart(layer.value) ? filters * read : filters;
+  const { name, in_channels: channels, out_channels: filters } = layer.value;
+  const maps = mapsOf(layer.value);
   return html`<div class="layer-head">
     <div class="layer-headline">
       <h2 id="layer-name"><span class="muted">layer</span> ${name} <span class="muted">filter</span> ${filterIndex}</h2>

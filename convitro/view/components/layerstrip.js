@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { chooseFilter, chooseLayer } from "../state/actions.js";
-import { filterIndex, layerMaps, layerName, network, sharedScale, theme } from "../state/store.js";
+import { filterIndex, layerMaps, layerName, mapsOf, network, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
 import { mapsPerFilter, smallMap } from "./pixels.js";
 import { Radios } from "./radios.js";
@@ -12,7 +12,7 @@ const [WIDTH, HEIGHT, GAP] = [128, 80, 1];
 export function LayerStrip() {
   const items = network.value.layers.map((layer) => ({
     key: layer.name,
-    label: `${layer.name}: ${layer.in_channels} channels to ${layer.out_channels} maps, ${describe(layer)}`,
+    label: `${layer.name}: ${layer.in_channels} channels to ${mapsOf(layer)} maps, ${describe(layer)}`,
     body: html`<${LayerCard} layer=${layer} />`,
     onClick: (event) => choosePlace(event, layer),
   }));
@@ -41,7 +41,7 @@ function LayerCard({ layer }) {
       ${document && layer.name === layerName.value && html`<${Chosen} layer=${layer} document=${document} />`}
     </span>
     <span class="layer-facts">
-      ${layer.in_channels} → <b>${layer.out_channels}</b> · ${layer.kernel_size.join("×")}
+      ${layer.in_channels} → <b>${mapsOf(layer)}</b> · ${layer.kernel_size.join("×")}
       ${layer.pool && html`<span class="pooled-mark" title="then pooled">▾${layer.pool.stride[0]}</span>`}
     </span>
   `;

@@ -33,9 +33,10 @@ function InputPicture() {
 }
 
 function Prediction() {
-  const { prediction, answers } = network.value;
+  const { prediction, answers, ending } = network.value;
+  const apart = ending === "sigmoid";
   const head = html`<div class="prediction-head">
-    <h2><${Term} word="prediction">Prediction</${Term}></h2>
+    <h2>${apart ? html`Prediction, <${Term} word="share of its own">each apart</${Term}>` : html`<${Term} word="prediction">Prediction</${Term}>`}</h2>
     ${answers && html`<button type="button" class="link" aria-label="How the answer comes about" title="How the answer comes about (y)" onClick=${() => askWhy()}>how?</button>`}
   </div>`;
   if (!prediction.length) {

@@ -165,6 +165,11 @@ export class EmbeddedSource {
     return this.kept(["health"], "The network has to be looked over.");
   }
 
+  /** Nothing is computed here. */
+  async looking() {
+    return { doing: "", done: 0, total: 0 };
+  }
+
   /** This page is such a file. */
   async session() {
     throw absent("A file of this session is what this page is.");

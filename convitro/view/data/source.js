@@ -106,6 +106,11 @@ export class ServerSource {
     return this.ask("health", {}, signal);
   }
 
+  /** How far the network has got with the images that it is passing: {doing: "health", "patches" or "", done, total}. */
+  async looking(signal) {
+    return (await answered(`api/looking?${new URLSearchParams(named(this.model()))}`, { signal })).json();
+  }
+
   /** A page with the network on a picture inside, as bytes; `opening` is the address that it opens with. */
   async session(choices, signal) {
     return (await answered(`api/session?${new URLSearchParams({ ...named(this.model()), ...choices })}`, { signal })).blob();

@@ -73,7 +73,8 @@ export function formatCount(count) {
 export function formatShare(share) {
   const percent = share * 100;
   if (percent > 0 && percent < 0.1) return "< 0.1\u202f%";
-  return `${percent.toFixed(percent < 9.95 ? 1 : 0)}\u202f%`;
+  const digits = percent > 0 && percent < 0.995 ? 2 : percent < 9.95 ? 1 : 0; // a thousand classes share 100 %
+  return `${percent.toFixed(digits)}\u202f%`;
 }
 
 /** @param {number} value */

@@ -13,10 +13,11 @@ import { folded, unit } from "./network.js";
 import { Requests } from "./requests.js";
 import * as sees from "./sees.js";
 import * as training from "./training.js";
-import { table } from "./table.js";
+import { table, tableRefusal } from "./table.js";
 
 const OF_EVERY_NETWORK = ["network", "models", "model", "pictures", "upload"]; // requests
 const PENDING_AFTER_MS = 150;
+const LOOK_AGAIN_MS = 500;
 const MAPS_AT_ONCE = 2; // so that a chosen filter never waits behind a long row of layers
 
 /** Loads documents from a source into the store. */
@@ -59,12 +60,15 @@ export class Loader extends Requests {
       this.requests.network?.abort(); // back to what is shown, before another picture arrived
       return;
     }
+    store.unopened.value = null;
     await this.newest("network", async (signal) => {
       const network = await this.source.network(picture, model, signal).catch((error) => {
-        if (error.kind === "refused" && !signal.aborted) backTo(shown, error.facts);
+        const refused = error.kind === "refused" && !signal.aborted;
+        if (refused && !shown && !picture && !model) return void (store.unopened.value = error.facts); // there is nothing to go back to
+        if (refused) backTo(shown, error.facts);
         throw error;
       });
-      if (signal.aborted) return;
+      if (signal.aborted || !network) return;
       batch(() => {
         if (shown && shown.model !== model) this.forget();
         store.network.value = { ...network, model };
@@ -84,7 +88,8 @@ export class Loader extends Requests {
     store.chainPending.value = false;
     store.opposition.value = null;
     store.detailed.value = null;
-    for (const signal of [table, sees.projection, sees.patches, sees.health]) signal.value = null;
+    const { projection, patches, health, healthRefusal, looked } = sees;
+    for (const signal of [table, tableRefusal, projection, patches, health, healthRefusal, looked]) signal.value = null;
     beside.value = {};
     aggregations.forget();
     training.forget();
@@ -197,23 +202,34 @@ export class Loader extends Requests {
     const picture = untracked(() => store.network.value?.picture.id ?? "");
     return this.newest("patches", async (signal) => {
       const key = ["patches", layer, filter].join("\n");
-      const found = await this.cache.get(key, () => this.source.patches(picture, layer, filter, signal));
+      const look = () => this.watched(() => this.source.patches(picture, layer, filter, signal), signal);
+      const found = await this.cache.get(key, look);
       if (!signal.aborted) sees.patches.value = found;
     });
   }
 
   /** Load what a look over the network finds. */
   loadHealth() {
-    return this.newest("health", async (signal) => {
-      sees.health.value = await this.source.health(signal);
-    });
+    return this.into(sees.health, sees.healthRefusal, "health", (signal) =>
+      this.watched(() => this.source.health(signal), signal),
+    );
   }
 
   /** Load the table of all layers. */
   loadTable() {
-    return this.newest("table", async (signal) => {
-      table.value = await this.source.table(signal);
-    });
+    return this.into(table, tableRefusal, "table", (signal) => this.source.table(signal));
+  }
+
+  /** Load something for which the network passes many images; meanwhile the page learns how far it is. */
+  async watched(load, signal) {
+    const ask = () => this.source.looking(signal).then((far) => (sees.looked.value = far), () => {}); // the load itself says what fails
+    const timer = setInterval(ask, LOOK_AGAIN_MS);
+    try {
+      return await load();
+    } finally {
+      clearInterval(timer);
+      sees.looked.value = null;
+    }
   }
 
   /** Load which channels of a filter oppose each other at every pixel: more than a page shows. */

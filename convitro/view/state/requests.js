@@ -30,6 +30,20 @@ export class Requests {
     }
   }
 
+  /** Run a request whose result fills a view; why it is refused stands there, in its place, and not over it. */
+  into(result, refusal, name, run) {
+    refusal.value = null;
+    return this.newest(name, async (signal) => {
+      try {
+        const found = await run(signal);
+        if (!signal.aborted) result.value = found;
+      } catch (error) {
+        if (error.kind !== "refused" || signal.aborted) throw error;
+        refusal.value = error.facts;
+      }
+    });
+  }
+
   /** Ask for a sign of life until there is one, then load what is missing. */
   waitForServer() {
     if (store.offline.value) return;

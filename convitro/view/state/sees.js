@@ -13,6 +13,8 @@ export const method = signal("deconvnet");
 export const projection = signal(null);
 export const patches = signal(null);
 export const health = signal(null);
+export const healthRefusal = signal(null); // why there is none: {problem, expected, received, hint}
+export const looked = signal(null); // {doing, done, total}: images that the network is passing, while somebody waits for it
 
 /** The methods whose projection of the open filter can be had: of a page without a server those that it brings along. */
 export const methods = computed(() => {

@@ -42,6 +42,7 @@ export const chainPending = signal(false);
 export const live = signal(true); // a server stands behind the page; false where the page carries its own documents
 export const offline = signal(false);
 export const problem = signal(null); // {problem, expected, received, hint}
+export const unopened = signal(null); // why not even the first network can be shown, in the same form
 export const picking = signal(false);
 export const helping = signal(false);
 export const detailed = signal(null); // the place on this page of the channel whose products are written out
@@ -77,6 +78,11 @@ export const aggregationWord = computed(() => {
 /** Whether a layer was trained with its partial maps kept apart: it hands on all of them. */
 export function keepsApart(layer) {
   return network.value?.aggregations.find(({ spec }) => spec === layer?.aggregation)?.separate ?? false;
+}
+
+/** How many maps a layer hands on: one of each filter, or all its partial maps where they are kept apart. */
+export function mapsOf(layer) {
+  return keepsApart(layer) ? layer.out_channels * layer.channels_per_filter : layer.out_channels;
 }
 
 /** The channels of the page in the order of their rows, each by its place on the page. */

@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 
 export const table = signal(null);
+export const tableRefusal = signal(null); // why there is none: {problem, expected, received, hint}
 export const sorted = signal({ key: "", down: false }); // an empty key is the order in which the layers run
 
 const NONE = "";

@@ -103,3 +103,21 @@ def test_the_pixel_under_the_pointer_is_framed_on_the_picture(open_page: OpenPag
 def test_on_a_narrow_screen_nothing_is_wider_than_the_page(open_page: OpenPage) -> None:
     page = opened(open_page, "resnet", width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("width", [360, 520, 768])
+def test_what_stands_in_a_row_stays_in_it(open_page: OpenPage, width: int) -> None:
+    """Long facts in a narrow column: no line reaches into the next row, and no count is cut."""
+    page = open_page("resnet", width=width, view="network")
+    expect(page.locator(".node-maps[data-ready=true] .more-maps").first).to_be_visible()
+    page.evaluate("scrollTo(0, 900)")
+    expect(page.locator(".network-row", has_text="8.conv1")).to_be_visible()
+    over = page.locator(".network-row[data-kind=layer]").evaluate_all(
+        """rows => rows.filter((row) => {
+            const outer = row.getBoundingClientRect();
+            const inner = row.querySelector(".node-head").getBoundingClientRect();
+            const more = row.querySelector(".more-maps")?.getBoundingClientRect();
+            return inner.height > outer.height || (more && more.right > outer.right + 0.5);
+        }).map((row) => row.innerText)"""
+    )
+    assert over == []

@@ -7,6 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.explorer.browser.conftest import Console, Explorer, settled
+from tests.explorer.browser.reading import reads
+from tests.explorer.networks import anatomy_of, several
 
 OpenPage = Callable[..., Page]
 
@@ -21,6 +23,25 @@ def test_it_opens(open_page: OpenPage) -> None:
     expect(page.locator(".channel-row")).to_have_count(3)
     expect(page.locator(".lead")).to_contain_text("turns 3 channels into 5 maps with 5 filters")
     expect(page.locator(".channel-name")).to_have_text(["red", "green", "blue"])
+
+
+def test_a_share_for_each_class_alone_is_called_that(open_page: OpenPage) -> None:
+    page = open_page("several")
+    given = anatomy_of(several()).output[0]
+    expect(page.locator(".prediction h2")).to_have_text("Prediction, each apart")
+    assert reads(page.locator(".prediction .share").first.inner_text().rstrip(" %"), 100 * float(given.max()))
+    page.get_by_role("button", name="each apart").focus()
+    expect(page.locator(".bubble")).to_contain_text("need not add up to 100 %")
+    page = open_page("small")
+    expect(page.locator(".prediction h2")).to_have_text("Prediction")
+
+
+def test_maps_that_are_kept_apart_are_all_counted(open_page: OpenPage) -> None:
+    page = open_page("odd", layer="0")
+    expect(page.get_by_role("radio", name=re.compile("^0: 3 channels to 12 maps"))).to_contain_text("3 → 12")
+    expect(page.locator(".lead")).to_contain_text("turns 3 channels into 12 maps with 4 filters")
+    page.keyboard.press("1")
+    expect(page.locator(".network-row[data-kind=layer]").first).to_contain_text("3 → 12")
 
 
 def test_without_the_token_it_stays_locked(

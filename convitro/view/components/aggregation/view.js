@@ -9,6 +9,7 @@ import { html } from "../html.js";
 import { LayerHead } from "../layerhead.js";
 import { Legend } from "../legend.js";
 import { NotKept } from "../notkept.js";
+import { Opening } from "../opening.js";
 import { Overview } from "../overview.js";
 import { Radios } from "../radios.js";
 import { Term } from "../term.js";
@@ -20,8 +21,9 @@ const KINDS = [
   { key: "aggregated", label: "aggregated maps", body: "aggregated maps" },
 ];
 
-export function AggregationView() {
-  if (!network.value) return html`<p class="loading">Opening the network …</p>`;
+/** @param {{loader: import("../../state/loader.js").Loader}} props */
+export function AggregationView({ loader }) {
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
   return html`<${Overview} />
     ${layer.value ? html`<${Comparing} />` : html`<${NoLayers} />`}`;
 }
@@ -55,8 +57,8 @@ function Meaning() {
       value all give the same map.`;
   }
   if (keptApart.value) {
-    return html`This layer was trained with its partial maps <b>kept apart</b>: here is what each <${Term} word="aggregation" />
-      would have made of them.`;
+    return html`This layer was trained with its partial maps <b>kept apart</b>: here is what each
+      ${" "}<${Term} word="aggregation" /> would have made of them.`;
   }
   return html`Training found the weights for <b>${aggregation}</b>. Another <${Term} word="aggregation" /> shows what hangs on
     that choice, not what a network trained with it would do.`;

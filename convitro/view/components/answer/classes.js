@@ -18,7 +18,7 @@ export function Classes({ rows, document, pointed }) {
         <th scope="col">class</th>
         ${scores && html`<th scope="col"><${Term} word="score" /></th>`}
         ${powers && html`<th scope="col">e<sup>score − max</sup></th>`}
-        <th scope="col"><${Term} word="prediction">share</${Term}></th>
+        <th scope="col"><${Term} word=${document.ending === "sigmoid" ? "share of its own" : "prediction"}>share</${Term}></th>
       </tr></thead>
       <tbody>${listed.map(
         (row) => html`<tr

@@ -1,18 +1,26 @@
 /** What a look over the network finds: each finding leads to its filter; a healthy network has none. */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { format, formatShare } from "../../numbers/format.js";
 import { chooseLayer } from "../../state/actions.js";
-import { findings, health } from "../../state/sees.js";
-import { network } from "../../state/store.js";
+import { findings, health, healthRefusal, looked } from "../../state/sees.js";
+import { network, offline } from "../../state/store.js";
 import { chooseView } from "../../state/views.js";
 import { html } from "../html.js";
+import { Opening } from "../opening.js";
+import { Waiting } from "../waiting.js";
+
+const FIRST = 6; // findings of a kind
 
 /** @param {{loader: import("../../state/loader.js").Loader}} props */
 export function HealthView({ loader }) {
-  useEffect(() => void (health.value ?? loader.loadHealth()), [network.value?.model]);
-  if (!health.value || !network.value) return html`<p class="loading">Looking the network over on some hundred images …</p>`;
-  const { images, data, findings: all, notes } = health.value;
+  useEffect(() => {
+    if (network.value && !health.value) void loader.loadHealth();
+  }, [network.value?.model, offline.value]);
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
+  if (!health.value) return html`<${Looking} again=${() => loader.loadHealth()} />`;
+  const { images, data, findings: all, notes, layers } = health.value;
+  if (!layers.length) return html`<${NoneToLookAt} />`;
   return html`<section class="view health-view" aria-labelledby="health-title">
     <h2 id="health-title">${all.length === 0 ? "A healthy network" : all.length === 1 ? "One finding" : `${all.length} findings`}</h2>
     <p class="lead">${network.value.name}, looked over on ${images} images (${data}). ${
@@ -26,11 +34,37 @@ export function HealthView({ loader }) {
   </section>`;
 }
 
+function NoneToLookAt() {
+  return html`<section class="view health-view" aria-labelledby="health-title">
+    <h2 id="health-title">Nothing to look over</h2>
+    <p class="lead">${network.value.name} has no two-dimensional convolution, and those are what is looked at here.</p>
+  </section>`;
+}
+
+/** What the network is doing until its findings are here. */
+function Looking({ again }) {
+  const { name, layers } = network.value;
+  const words = html`Images pass through ${name}, and every map of its <b>${layers.length}</b> ${layers.length === 1 ? "layer" : "layers"} is
+    measured on the way: whether its filters respond, repeat each other, look like noise or cancel out. It is done once; then the
+    findings stand here.`;
+  const { doing, done, total } = looked.value ?? {};
+  const ours = doing === "health" && total > 0;
+  const steps = { health: done < total ? `${done} of ${total} images` : `All ${total} images are seen: weighing what was found …`, patches: "The network still looks for strong patches; this is next." };
+  return html`<${Waiting}
+    title="Looking the network over" words=${words} step=${steps[doing] ?? "Getting images ready …"} share=${ours ? done / total : null}
+    refusal=${healthRefusal.value} again=${again}
+  />`;
+}
+
+/** The findings of a kind: of many only the first, since the next kind may be the more important one. */
 function Group({ kind, group }) {
+  const [all, showAll] = useState(false);
+  const shown = all || group.length <= FIRST + 1 ? group : group.slice(0, FIRST);
   return html`<section class="findings" aria-label=${kind}>
     <h3>${kind} <span class="muted">${group.length}</span></h3>
     <p class="muted">To try: ${group[0].advice}</p>
-    <ul>${group.map((found, index) => html`<${Finding} key=${index} found=${found} />`)}</ul>
+    <ul>${shown.map((found, index) => html`<${Finding} key=${index} found=${found} />`)}</ul>
+    ${shown.length < group.length && html`<button type="button" class="link" onClick=${() => showAll(true)}>All ${group.length} of this kind</button>`}
   </section>`;
 }
 

@@ -4,11 +4,13 @@ import { network } from "../../state/store.js";
 import { canShow, openPlace, startTour, stepsOf } from "../../state/tour.js";
 import { TOURS } from "../../state/tours/all.js";
 import { html } from "../html.js";
+import { Opening } from "../opening.js";
 
 const MINUTES_PER_STEP = 0.5;
 
-export function LearnView() {
-  if (!network.value) return html`<p class="loading">Opening the network …</p>`;
+/** @param {{loader: import("../../state/loader.js").Loader}} props */
+export function LearnView({ loader }) {
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
   return html`<section class="view learn" aria-labelledby="learn-title">
     <h2 id="learn-title">Five questions</h2>
     <p class="lead">People ask these again and again, here in their own words. A short tour answers each of them with the network

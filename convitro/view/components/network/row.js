@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { formatCount } from "../../numbers/format.js";
 import { chooseLayer } from "../../state/actions.js";
 import { folded, openings, toggleGroup, unit } from "../../state/network.js";
-import { layerMaps, layerName, network, sharedScale, theme } from "../../state/store.js";
+import { layerMaps, layerName, mapsOf, network, sharedScale, theme } from "../../state/store.js";
 import { chooseView } from "../../state/views.js";
 import { html } from "../html.js";
 import { mapsPerFilter, smallMap } from "../pixels.js";
@@ -12,7 +12,7 @@ import { Ways } from "./ways.js";
 
 const HEIGHTS = { layer: 76, group: 60 };
 const [SIDE, GAP] = [48, 4];
-const FOR_MORE = 40; // pixels for the number of maps that have no room
+const FOR_MORE = 48; // pixels for the number of maps that have no room
 const JOINED = { add: "+", concat: "concat", multiply: "×", merge: "merge" };
 const WORDS = { input: "the picture", output: "the answer", add: "added", concat: "one after the other", multiply: "multiplied" };
 
@@ -60,15 +60,15 @@ function Layer({ name }) {
         <button type="button" class="link" aria-current=${name === layerName.value ? "true" : undefined} onClick=${() => open()} title=${name}>${name}</button>
       </span>
       <span class="muted">${facts(layer)}</span>
-      <span class="muted">${formatCount(layer.parameters)} parameters</span>
+      <span class="muted node-parameters">${formatCount(layer.parameters)} <span>parameters</span></span>
     </div>
     <${Maps} layer=${layer} onOpen=${open} />`;
 }
 
 function facts(layer) {
-  const { in_channels: channels, out_channels: filters, kernel_size: size, stride, pool } = layer;
+  const { in_channels: channels, kernel_size: size, stride, pool } = layer;
   const steps = stride.some((step) => step > 1) ? `, stride ${[...new Set(stride)].join("×")}` : "";
-  return `${channels} → ${filters} · ${size.join("×")}${steps}${pool ? ` ▾${pool.stride[0]}` : ""}`;
+  return `${channels} → ${mapsOf(layer)} · ${size.join("×")}${steps}${pool ? ` ▾${pool.stride[0]}` : ""}`;
 }
 
 /** As many maps as there is room for, on one canvas. */

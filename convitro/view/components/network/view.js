@@ -4,13 +4,15 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { foldAll, folded, groups, rows, search } from "../../state/network.js";
 import { network, whole } from "../../state/store.js";
 import { html } from "../html.js";
+import { Opening } from "../opening.js";
 import { heightOf, NodeRow } from "./row.js";
 import { Sight } from "./sight.js";
 
 const BEYOND = 400; // pixels above and below the window that are drawn too
 
-export function NetworkView() {
-  if (!network.value) return html`<p class="loading">Opening the network …</p>`;
+/** @param {{loader: import("../../state/loader.js").Loader}} props */
+export function NetworkView({ loader }) {
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
   const layers = network.value.layers.length;
   return html`<section class="view network-view" aria-labelledby="network-title">
     <h2 id="network-title">${network.value.name}</h2>

@@ -5,6 +5,7 @@ import { presetOf } from "../../state/presets.js";
 import { SLIDES } from "../../state/slide.js";
 import { network } from "../../state/store.js";
 import { html } from "../html.js";
+import { Opening } from "../opening.js";
 import { SlideBar } from "../slidebar.js";
 import { Bench } from "./bench.js";
 import { PlayChain } from "./chain.js";
@@ -12,8 +13,9 @@ import { Figures } from "./figures.js";
 import { Presets } from "./presets.js";
 import { StackFigures, StackView } from "./stack.js";
 
-export function PlayView() {
-  if (!network.value) return html`<p class="loading">Opening the network …</p>`;
+/** @param {{loader: import("../../state/loader.js").Loader}} props */
+export function PlayView({ loader }) {
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
   const stacked = setting.value.stack > 0;
   return html`<section class="view play" aria-labelledby="play-title" data-preset=${setting.value.preset}>
     <h2 id="play-title">Play with a kernel</h2>

@@ -4,13 +4,14 @@ import { useEffect } from "preact/hooks";
 import { format } from "../../numbers/format.js";
 import { channelName, signedScale } from "../../numbers/scale.js";
 import { chain, filterIndex, isKept, layer, network, pinned, reachable } from "../../state/store.js";
-import { chosenMethod, method, methods, patches, projection, projectionKept } from "../../state/sees.js";
+import { chosenMethod, looked, method, methods, patches, projection, projectionKept } from "../../state/sees.js";
 import { FilterPicker } from "../filters.js";
 import { NoLayers } from "../filterview.js";
 import { html } from "../html.js";
 import { LayerHead } from "../layerhead.js";
 import { MapView } from "../map.js";
 import { NotKept } from "../notkept.js";
+import { Opening } from "../opening.js";
 import { Overview } from "../overview.js";
 import { Radios } from "../radios.js";
 import { mapOf } from "../../data/document.js";
@@ -31,7 +32,7 @@ export function SeesView({ loader }) {
   useEffect(() => {
     if (open && filter !== null && isKept("patches", open, filter)) void loader.loadPatches(open, filter);
   }, [open, filter, network.value?.model]);
-  if (!network.value) return html`<p class="loading">Opening the network …</p>`;
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
   return html`<${Overview} />
     ${layer.value ? html`<${Seeing} />` : html`<${NoLayers} />`}`;
 }
@@ -95,11 +96,18 @@ function Patches() {
       shown
         ? html`Of ${shown.seen} images (${shown.data}) the pieces with the strongest answers; below each, what of it the filter looks
             at.`
-        : html`<span class="loading">Looking through the pictures …</span>`
+        : html`<span class="loading">${looking()}</span>`
     }</p>
     ${shown?.patches.length === 0 && html`<p>No piece of them makes this filter active at all.</p>`}
     <ol class="patches">${shown ? shown.patches.map((found, rank) => html`<${Patch} key=${rank} ...${found} arrays=${shown.arrays} rank=${rank} />`) : Array.from({ length: USUALLY }, (_, rank) => html`<${Wait} key=${rank} />`)}</ol>
   </section>`;
+}
+
+/** How far the search for patches is. */
+function looking() {
+  const { doing, done, total } = looked.value ?? {};
+  if (doing === "patches" && total > 0) return `Looking through the pictures: ${done} of ${total} …`;
+  return doing === "health" ? "The network is still being looked over; this is next …" : "Looking through the pictures …";
 }
 
 function Patch({ value, image, y, x, arrays, rank }) {

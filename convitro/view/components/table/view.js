@@ -3,16 +3,21 @@
 import { useEffect } from "preact/hooks";
 import { formatCount } from "../../numbers/format.js";
 import { chooseLayer } from "../../state/actions.js";
-import { network } from "../../state/store.js";
-import { asCsv, asJson, COLUMNS, rows, sortBy, sorted, table } from "../../state/table.js";
+import { network, offline } from "../../state/store.js";
+import { asCsv, asJson, COLUMNS, rows, sortBy, sorted, table, tableRefusal } from "../../state/table.js";
 import { chooseView } from "../../state/views.js";
 import { download } from "../download.js";
 import { html } from "../html.js";
+import { Opening } from "../opening.js";
+import { Waiting } from "../waiting.js";
 
 /** @param {{loader: import("../../state/loader.js").Loader}} props */
 export function TableView({ loader }) {
-  useEffect(() => void (table.value ?? loader.loadTable()), [network.value?.model]);
-  if (!table.value || !network.value) return html`<p class="loading">Counting parameters and MACs …</p>`;
+  useEffect(() => {
+    if (network.value && !table.value) void loader.loadTable();
+  }, [network.value?.model, offline.value]);
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
+  if (!table.value) return html`<${Counting} again=${() => loader.loadTable()} />`;
   const { totals } = table.value;
   const name = network.value.name;
   return html`<section class="view table-view" aria-labelledby="table-title">
@@ -32,10 +37,18 @@ export function TableView({ loader }) {
   </section>`;
 }
 
+/** What is being done until the table is here: one run, of which nobody can tell how far it is. */
+function Counting({ again }) {
+  const { name, input_size: size } = network.value;
+  const words = html`${name} runs once on an input of ${size.join(" × ")}. Every layer that it passes gets a row: its parameters, its MACs,
+    the memory of its output, and how much of the picture one of its units sees.`;
+  return html`<${Waiting} title="Counting what each layer costs" words=${words} step="The network is running …" refusal=${tableRefusal.value} again=${again} />`;
+}
+
 function Head({ column }) {
   const { key, down } = sorted.value;
   const order = key !== column.key ? "none" : down ? "descending" : "ascending";
-  return html`<th scope="col" aria-sort=${order} data-numeric=${Boolean(column.numeric)}>
+  return html`<th scope="col" aria-sort=${order} data-numeric=${Boolean(column.numeric)} data-column=${column.key}>
     <button type="button" title=${column.words} onClick=${() => sortBy(column)}>${column.title}<span aria-hidden="true">${
       { none: "", ascending: " ▴", descending: " ▾" }[order]
     }</span></button>
@@ -53,7 +66,8 @@ function Row({ row }) {
       const value = column.of(row);
       const text = typeof value === "number" ? inWords(value) : value;
       const body = column.key === "name" && opens ? html`<button type="button" class="link" onClick=${open}>${text}</button>` : text;
-      return html`<td key=${column.key} data-numeric=${Boolean(column.numeric)} data-column=${column.key}>${body}</td>`;
+      const title = column.key === "name" ? row.name : undefined;
+      return html`<td key=${column.key} title=${title} data-numeric=${Boolean(column.numeric)} data-column=${column.key}>${body}</td>`;
     })}
   </tr>`;
 }

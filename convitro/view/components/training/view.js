@@ -6,6 +6,8 @@ import { current, epochs, filterKept, refusal, training, tryAgain } from "../../
 import { NoLayers } from "../filterview.js";
 import { NotKept } from "../notkept.js";
 import { html } from "../html.js";
+import { Opening } from "../opening.js";
+import { Refused } from "../refused.js";
 import { Term } from "../term.js";
 import { CloseUp } from "./closeup.js";
 import { Curves } from "./curves.js";
@@ -13,13 +15,15 @@ import { FilterTiles } from "./tiles.js";
 import { NoTraining } from "./none.js";
 import { EpochSlider } from "./slider.js";
 
-export function TrainingView() {
-  if (!network.value || (!training.value && !refusal.value)) return html`<p class="loading">Opening the training …</p>`;
+/** @param {{loader: import("../../state/loader.js").Loader}} props */
+export function TrainingView({ loader }) {
+  if (!network.value) return html`<${Opening} loader=${loader} />`;
+  if (!training.value && !refusal.value) return html`<p class="loading">Opening the training …</p>`;
   if (training.value && !training.value.followed) return html`<${NoTraining} />`;
   return html`<section class="view training-view" aria-labelledby="training-title">
     <h2 id="training-title">From random noise to ${current.value === 0 ? "…" : "what it learned"}</h2>
     ${training.value && html`<${Standing} />`}
-    ${refusal.value && html`<${Refused} />`}
+    ${refusal.value && html`<${Refused} facts=${refusal.value} again=${tryAgain} />`}
     ${training.value && html`<${Curves} /><${Epochs} />`}
   </section>`;
 }
@@ -49,14 +53,6 @@ const SAVED = {
   running: " It was still running when this page was saved.",
   silent: " When this page was saved nothing new had been written for a while.",
 };
-
-function Refused() {
-  const { problem, hint } = refusal.value;
-  return html`<div class="training-refused" role="alert">
-    <p><b>${problem}</b>${hint && html` ${hint[0].toUpperCase()}${hint.slice(1)}.`}</p>
-    <button type="button" class="keep" onClick=${tryAgain}>Try again</button>
-  </div>`;
-}
 
 function Epochs() {
   if (!epochs.value.length) {

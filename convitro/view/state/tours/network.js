@@ -1,7 +1,7 @@
 /** How do three channels become 32 maps, is each of them pooled, what did they learn, and is the network healthy? */
 
 import { format, formatCount } from "../../numbers/format.js";
-import { apart, many, pooled, withServer } from "./speech.js";
+import { apart, handedOn, many, pooled, withServer } from "./speech.js";
 
 const firstLayer = ({ layers }) => ({ layer: layers[0]?.name });
 
@@ -19,7 +19,10 @@ export const NETWORK = {
       state: firstLayer,
       words: ({ layer }) => {
         const { in_channels: channels, out_channels: filters, channels_per_filter: each, name } = layer;
-        return `In the first layer, **${name}**, ${many(channels, "channel")} of the picture ${channels === 1 ? "becomes" : "become"} **${filters}** maps because it has **${filters}** filters. Each of them has ${many(each, "kernel")}: ${filters} × ${each} = **${formatCount(filters * each)}** kernels in all.`;
+        const start = `In the first layer, **${name}**, ${many(channels, "channel")} of the picture ${channels === 1 ? "becomes" : "become"}`;
+        const maps = handedOn(layer);
+        if (maps !== filters) return `${start} **${maps}** maps: each of its **${filters}** filters has ${many(each, "kernel")}, and what they make is kept apart, ${filters} × ${each} = **${formatCount(maps)}**.`;
+        return `${start} **${filters}** maps because it has **${filters}** filters. Each of them has ${many(each, "kernel")}: ${filters} × ${each} = **${formatCount(filters * each)}** kernels in all.`;
       },
     },
     {
@@ -42,10 +45,11 @@ export const NETWORK = {
       at: ".chain [data-result=pooled], .chain .result-maps",
       state: (f) => ({ layer: pooled(f) }),
       words: ({ layer }) => {
-        const { pool, out_channels: filters, output_size: size } = layer;
+        const { pool, output_size: size } = layer;
+        const maps = handedOn(layer);
         if (!pool) return "No layer of this network is pooled: its maps get smaller by a stride, or not at all. Where there is pooling, it works on each map alone and never mixes two of them.";
         const way = pool.mode === "max" ? "keeps the largest pixel" : "keeps the mean";
-        return `Pooling ${way} of each ${pool.kernel_size.join(" × ")} window, in **this** map alone: ${size.join(" × ")} become ${pool.output_size.join(" × ")}. It never looks at another map. **${filters}** maps go in, **${filters}** come out.${pool.mode === "max" ? " Dots mark the winners." : ""}`;
+        return `Pooling ${way} of each ${pool.kernel_size.join(" × ")} window, in **this** map alone: ${size.join(" × ")} become ${pool.output_size.join(" × ")}. It never looks at another map. **${maps}** maps go in, **${maps}** come out.${pool.mode === "max" ? " Dots mark the winners." : ""}`;
       },
     },
     {

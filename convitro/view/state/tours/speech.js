@@ -30,6 +30,11 @@ export function apart({ here }) {
   return here.separate ? 'This layer keeps its partial maps apart (`aggregation="none"`): at no pixel are its channels combined.' : null;
 }
 
+/** How many maps a layer hands on: one of each filter, or all its partial maps where they are kept apart. */
+export function handedOn({ aggregation, out_channels: filters, channels_per_filter: channels }) {
+  return aggregation === "none" ? filters * channels : filters;
+}
+
 /** The first layer that combines several channels, all of them on one page; else the first of several; else the first. */
 export function mixing({ layers }) {
   const several = layers.filter(({ channels_per_filter: channels }) => channels > 1);

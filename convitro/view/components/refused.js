@@ -1,0 +1,11 @@
+/** Why a view has nothing to show, there where it would stand, and the way to try once more. */
+
+import { html } from "./html.js";
+
+/** @param {{facts: {problem: string, expected?: string, received?: string, hint?: string}, again: () => void}} props */
+export function Refused({ facts: { problem, expected, received, hint }, again }) {
+  return html`<div class="refused" role="alert">
+    <p><b>${problem}</b>${expected && html` Expected: ${expected}.`}${received && html` Received: ${received}.`}${hint && html` What to do: ${hint}.`}</p>
+    <button type="button" class="keep" onClick=${again}>Try again</button>
+  </div>`;
+}
