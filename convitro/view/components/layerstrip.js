@@ -1,6 +1,6 @@
 /** The layers in a row, each a card with all its feature maps. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { chooseFilter, chooseLayer } from "../state/actions.js";
 import { filterIndex, layerMaps, layerName, mapsOf, network, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
@@ -27,18 +27,15 @@ export function LayerStrip() {
 }
 
 function LayerCard({ layer }) {
-  const canvas = useRef(null);
-  const document = layerMaps.value[layer.name];
+  const maps = layerMaps.value[layer.name];
   const shared = sharedScale.value;
   const colours = theme.value;
-  useEffect(() => {
-    if (document) drawMosaic(canvas.current, document, shared, colours);
-  }, [document, shared, colours]);
+  const source = useMemo(() => maps && mosaic(maps, shared, colours), [maps, shared, colours]);
   return html`
     <span class="layer-title" title=${layer.name}><b>${layer.name}</b></span>
-    <span class="mosaic" data-ready=${Boolean(document)}>
-      <canvas ref=${canvas} aria-hidden="true"></canvas>
-      ${document && layer.name === layerName.value && html`<${Chosen} layer=${layer} document=${document} />`}
+    <span class="mosaic" data-ready=${Boolean(maps)}>
+      ${source && html`<img src=${source} alt="" decoding="sync" draggable=${false} />`}
+      ${maps && layer.name === layerName.value && html`<${Chosen} layer=${layer} maps=${maps} />`}
     </span>
     <span class="layer-facts">
       ${layer.in_channels} → <b>${mapsOf(layer)}</b> · ${layer.kernel_size.join("×")}
@@ -48,10 +45,10 @@ function LayerCard({ layer }) {
 }
 
 /** The frame around the chosen filter's map. */
-function Chosen({ layer, document }) {
-  const [count, ...size] = document.arrays.maps.shape;
+function Chosen({ layer, maps }) {
+  const [count, ...size] = maps.arrays.maps.shape;
   const place = grid(count, size);
-  const { x, y } = tileCorner(place, filterIndex.value * mapsPerFilter(layer, document));
+  const { x, y } = tileCorner(place, filterIndex.value * mapsPerFilter(layer, maps));
   const style = { left: `${x}px`, top: `${y}px`, width: `${place.width}px`, height: `${place.height}px` };
   return html`<i class="mosaic-chosen" style=${style}></i>`;
 }
@@ -83,36 +80,39 @@ function tileCorner(place, index) {
   };
 }
 
-function drawMosaic(canvas, document, shared, colours) {
+/** All maps of a layer as the address of one picture: a canvas would lie on a sheet of its own (see numbers/bitmap.js). */
+function mosaic(maps, shared, colours) {
   const ratio = window.devicePixelRatio || 1;
+  const canvas = document.createElement("canvas");
   canvas.width = WIDTH * ratio;
   canvas.height = HEIGHT * ratio;
   const context = canvas.getContext("2d");
   context.scale(ratio, ratio);
-  const [count, rows, columns] = document.arrays.maps.shape;
+  const [count, rows, columns] = maps.arrays.maps.shape;
   const place = grid(count, [rows, columns]);
   context.imageSmoothingEnabled = place.width < columns;
   const tile = new OffscreenCanvas(columns, rows);
   for (let index = 0; index < count; index += 1) {
-    tile.getContext("2d").putImageData(smallMap(document, index, shared, colours), 0, 0);
+    tile.getContext("2d").putImageData(smallMap(maps, index, shared, colours), 0, 0);
     const { x, y } = tileCorner(place, index);
     context.drawImage(tile, x, y, place.width, place.height);
   }
+  return canvas.toDataURL();
 }
 
 /** A click on a map opens its filter, one beside the maps opens the layer. */
 function choosePlace(event, layer) {
-  const canvas = event.currentTarget.querySelector("canvas");
-  const document = layerMaps.value[layer.name];
-  if (!document || event.target !== canvas) return layer.name !== layerName.value && chooseLayer(layer.name);
-  const rect = canvas.getBoundingClientRect();
-  const [count, ...size] = document.arrays.maps.shape;
+  const picture = event.currentTarget.querySelector("img");
+  const maps = layerMaps.value[layer.name];
+  if (!maps || event.target !== picture) return layer.name !== layerName.value && chooseLayer(layer.name);
+  const rect = picture.getBoundingClientRect();
+  const [count, ...size] = maps.arrays.maps.shape;
   const place = grid(count, size);
   const column = Math.floor((((event.clientX - rect.left) / rect.width) * WIDTH - place.left) / (place.width + GAP));
   const row = Math.floor((((event.clientY - rect.top) / rect.height) * HEIGHT - place.top) / (place.height + GAP));
   const map = row * place.columns + column;
   const hit = column >= 0 && column < place.columns && row >= 0 && map < count;
-  const index = Math.floor(map / mapsPerFilter(layer, document));
+  const index = Math.floor(map / mapsPerFilter(layer, maps));
   if (layer.name !== layerName.value) return hit ? chooseLayer(layer.name, index) : chooseLayer(layer.name);
   return hit && chooseFilter(index);
 }

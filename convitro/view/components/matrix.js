@@ -29,7 +29,8 @@ export function Matrix({ read, size: [rows, columns], label, large = false }) {
     () => Array.from({ length: rows * columns }, (_, at) => html`<span key=${at} class="cell"></span>`),
     [rows, columns], // the same cells again are skipped when the rows around them change
   );
-  const style = { gridTemplateColumns: `repeat(${columns}, 1fr)`, "--side": side };
+  const track = `calc((100% - ${side - 1}px) / ${side})`; // of a known size: nothing is measured when a number changes
+  const style = { gridTemplate: `repeat(${rows}, ${track}) / repeat(${columns}, ${track})`, "--side": side };
   return html`<span ref=${matrix} class="matrix" role="img" aria-label=${label} style=${style}>${cells}</span>`;
 }
 

@@ -1,12 +1,12 @@
 /** From the picture through the layers to the answer, in one line. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useMemo } from "preact/hooks";
+import { pictureBitmap } from "../numbers/bitmap.js";
 import { formatShare } from "../numbers/format.js";
 import { askWhy } from "../state/answer.js";
 import { network, picking } from "../state/store.js";
 import { html } from "./html.js";
 import { LayerStrip } from "./layerstrip.js";
-import { drawPicture } from "./pixels.js";
 import { Term } from "./term.js";
 
 export function Overview() {
@@ -21,11 +21,10 @@ export function Overview() {
 
 function InputPicture() {
   const { picture, arrays, input_size: size } = network.value;
-  const canvas = useRef(null);
-  useEffect(() => drawPicture(canvas.current, arrays.picture), [arrays]);
+  const source = useMemo(() => pictureBitmap(arrays.picture), [arrays]);
   return html`<figure class="input-picture">
     <button type="button" onClick=${() => (picking.value = true)} aria-label="Picture: ${picture.name}. Choose another">
-      <canvas ref=${canvas} role="img" aria-label=${picture.name}></canvas>
+      <img src=${source} alt=${picture.name} decoding="sync" draggable=${false} />
       <span class="change" aria-hidden="true">Change picture</span>
     </button>
     <figcaption><b>${picture.name}</b> ${size[2]} × ${size[1]}</figcaption>

@@ -10,6 +10,7 @@ import { Contributions } from "./contributions.js";
 import { html } from "./html.js";
 import { Legend } from "./legend.js";
 import { MapView, pixelMark } from "./map.js";
+import { ResultsColumn } from "./resultscolumn.js";
 import { SideBySide } from "./sidebyside.js";
 import { Sentence } from "./sentence.js";
 import { Term } from "./term.js";
@@ -19,16 +20,14 @@ const MOST_DOTS = 1024; // more winners than that would cover the map
 
 export function Results() {
   const { word } = chain.value;
-  return html`<div class="results-column">
-    <div class="results">
-      <span class="node" data-short=${symbol(word).length === 1} title=${word.words}>${symbol(word)}</span>
-      ${word.separate ? html`<${KeptApart} />` : html`<${ResultMaps} />`}
-      <${Sentence} />
-      <${Contributions} />
-      <${Comparison} />
-      <${SideBySide} />
-    </div>
-  </div>`;
+  return html`<${ResultsColumn}>
+    <span class="node" data-short=${symbol(word).length === 1} title=${word.words}>${symbol(word)}</span>
+    ${word.separate ? html`<${KeptApart} />` : html`<${ResultMaps} />`}
+    <${Sentence} />
+    <${Contributions} />
+    <${Comparison} />
+    <${SideBySide} />
+  </${ResultsColumn}>`;
 }
 
 function ResultMaps() {

@@ -60,8 +60,9 @@ def test_a_picture_is_taken_and_opened(open_dialog: OpenCamera) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
     settled(page)
     greenish = """() => {
-        const canvas = document.querySelector(".input-picture canvas");
-        const [r, g, b] = canvas.getContext("2d").getImageData(2, 8, 1, 1).data;
+        const context = document.createElement("canvas").getContext("2d");
+        context.drawImage(document.querySelector(".input-picture img"), 0, 0);
+        const [r, g, b] = context.getImageData(2, 8, 1, 1).data;
         return g > r + 30 && g > b + 30;
     }"""
     assert page.evaluate(greenish)  # the test picture is green

@@ -69,7 +69,7 @@ def test_choosing_a_layer_and_a_filter(open_page: OpenPage) -> None:
 
 def test_a_map_of_a_card_opens_its_filter(open_page: OpenPage) -> None:
     page = open_page(layer="3", filter=0)
-    page.locator(".layer-card").first.locator("canvas").click(position={"x": 20, "y": 20})
+    page.locator(".layer-card").first.locator("img").click(position={"x": 20, "y": 20})
     expect(page.locator(".chain")).to_have_attribute("data-filter", "0:0")
 
 

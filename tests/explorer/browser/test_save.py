@@ -45,7 +45,7 @@ def test_the_picture_of_a_view_is_what_the_page_shows(open_page: OpenPage, schem
     difference = np.abs(small_one - np.asarray(shown, np.float32))
     assert float(difference.mean()) < 4  # of 255: letters at twice the size have other edges
     corner = page.locator("main").bounding_box()
-    maps = page.locator(".map-shape > img, .filter-tile img, .input-picture canvas")
+    maps = page.locator(".map-shape > img, .filter-tile img, .input-picture img, .mosaic img")
     assert corner is not None
     assert maps.count() > 10
     for each in maps.all():

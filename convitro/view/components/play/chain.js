@@ -11,6 +11,7 @@ import { html } from "../html.js";
 import { Legend } from "../legend.js";
 import { pixelMark } from "../map.js";
 import { Matrix } from "../matrix.js";
+import { ResultsColumn } from "../resultscolumn.js";
 import { Term } from "../term.js";
 import { columnScale, pictureScale, pixelOfPooled } from "./looks.js";
 import { PlayMap } from "./playmap.js";
@@ -28,12 +29,12 @@ export function PlayChain() {
         <${Heads} />
         <div class="rows">${names.map((name, index) => html`<${Row} key=${name} name=${name} index=${index} />`)}</div>
       </div>
-      <div class="results-column"><div class="results">
+      <${ResultsColumn}>
         <span class="node" data-short=${setting.value.aggregation === "sum"} title="the partial maps become one: ${setting.value.aggregation}">
           ${SYMBOLS[setting.value.aggregation]}</span>
         <${Maps} />
         <${PlaySentence} />
-      </div></div>
+      </${ResultsColumn}>
     </div>
     <${WrittenOut} />`;
 }
