@@ -6,9 +6,12 @@
   const probe = { drawings: [], moves: [], keys: [], shifts: 0 };
   window.probe = probe;
 
+  /** Weakly, or the memory that is measured would be that of all maps ever drawn. */
+  const drew = (picture) => probe.drawings.push({ picture: new WeakRef(picture), at: performance.now() });
+
   const put = CanvasRenderingContext2D.prototype.putImageData;
   CanvasRenderingContext2D.prototype.putImageData = function (...options) {
-    probe.drawings.push({ picture: this.canvas, at: performance.now() });
+    drew(this.canvas);
     return put.apply(this, options);
   };
 
@@ -16,7 +19,7 @@
   Object.defineProperty(HTMLImageElement.prototype, "src", {
     ...source,
     set(address) {
-      probe.drawings.push({ picture: this, at: performance.now() });
+      drew(this);
       source.set.call(this, address);
     },
   });
@@ -31,7 +34,9 @@
       });
     });
 
-  const seen = ({ picture }) => {
+  const seen = (drawing) => {
+    const picture = drawing.picture.deref();
+    if (!picture) return false;
     const { top, bottom } = picture.getBoundingClientRect();
     return picture.isConnected && bottom > 0 && top < innerHeight && picture.closest(".chain") !== null;
   };

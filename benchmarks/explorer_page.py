@@ -27,6 +27,7 @@ from statistics import median, quantiles
 from typing import Any
 from urllib.request import urlopen
 
+from explorer_memory import page_memory
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -183,20 +184,6 @@ def metrics(inner: CDPSession) -> dict[str, float]:
     }
 
 
-def memory(browser: Browser, page: Page, inner: CDPSession, figures: Figures) -> None:
-    """The page's JavaScript heap, and all the private memory of the process that shows it."""
-    figures.add("heap_mb", metrics(inner)["JSHeapUsedSize"])
-    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
-    renderers = [each["id"] for each in processes if each["type"] == "renderer"]
-    figures.add("memory_mb", max(private_mb(process) for process in renderers))
-
-
-def private_mb(process: int) -> float:
-    """Memory that a process shares with no other, from the kernel's count."""
-    text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8")
-    return sum(int(kilobytes) for kilobytes in re.findall(r"Private_\w+:\s+(\d+) kB", text)) / 1024
-
-
 def measure_round(arguments: argparse.Namespace, figures: Figures, playwright: Any) -> None:
     """One server, one browser: everything once."""
     name = arguments.network
@@ -210,15 +197,17 @@ def measure_round(arguments: argparse.Namespace, figures: Figures, playwright: A
         page, inner = open_page(browser, address)
         page.evaluate("probe.drawn(null)")
         known = page.locator(".layer-title").all_inner_texts()
-        for layer in [each for each in LAYERS[name] if each in known] or known[:3]:
+        layers = [each for each in LAYERS[name] if each in known] or known[:3]
+        for layer in layers:
             page.evaluate("layer => (location.hash = `#layer=${layer}&filter=0`)", layer)
             page.evaluate("wanted => probe.drawn(wanted)", f"{layer}:0")
             page.wait_for_timeout(700)
             filter_changes(page, inner, figures, layer, arguments.changes, arguments.pause)
             hovers(page, inner, figures, layer, arguments.moves)
-        memory(browser, page, inner, figures)
         figures.add("layout_shift", page.evaluate("probe.shifts"))
         browser.close()
+        chromium = shutil.which("chromium") or "chromium"
+        figures.add("memory_mb", page_memory(chromium, FLAGS, address, layers, PROBE))
 
 
 def table(summary: dict[str, Any]) -> str:

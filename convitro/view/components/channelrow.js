@@ -13,7 +13,7 @@ import { FEWEST } from "./contributions.js";
 import { html } from "./html.js";
 import { MapView, pixelMark } from "./map.js";
 import { Matrix } from "./matrix.js";
-import { useVisible } from "./visible.js";
+import { useNear, useVisible } from "./visible.js";
 
 /**
  * @param {{channel: number, index: number, first: boolean}} props the channel's number in the input, its place on this
@@ -22,6 +22,7 @@ import { useVisible } from "./visible.js";
 export function ChannelRow({ channel, index, first }) {
   const row = useRef(null);
   const visible = useVisible(row);
+  const near = useNear(row);
   const { layer, inputs } = chain.value;
   if (index >= inputs.channels.length) return null;
   const input = mapOf(inputs.arrays.inputs, index);
@@ -36,7 +37,7 @@ export function ChannelRow({ channel, index, first }) {
     ${inputs.channels.length >= FEWEST && html`<${PairMark} channel=${channel} visible=${visible} />`}
     <div class="column" data-column="input" data-caption="channel">
       <${MapView}
-        visible=${visible} values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
+        visible=${visible} near=${near} values=${input} size=${layer.input_size} scale=${inputScale(layer, inputs, shared ? null : input)} label="${label}, the input"
         marks=${follow(() => [{ box: place.value.window, kind: "window" }])}
         onPoint=${(at) => hover(at && outputNear(layer, at))} onPin=${(at) => pin(outputNear(layer, at))}
       />
@@ -44,7 +45,7 @@ export function ChannelRow({ channel, index, first }) {
     </div>
     <${Products} index=${index} label=${label} first=${first} visible=${visible} />
     <div class="column" data-column="partial" data-caption="partial map">
-      <${PartialMap} index=${index} label=${label} visible=${visible} />
+      <${PartialMap} index=${index} label=${label} visible=${visible} near=${near} />
     </div>
     <${PartialValue} index=${index} visible=${visible} />
   </div>`;
@@ -69,11 +70,11 @@ function Products({ index, label, first, visible }) {
 }
 
 /** Alone, because it fills while the kernel slides. */
-function PartialMap({ index, label, visible }) {
+function PartialMap({ index, label, visible, near }) {
   const { layer, document } = chain.value;
   const values = mapOf(document.arrays.partial_maps, index);
   return html`<${MapView}
-    visible=${visible} values=${visible.value ? shownTo(reached.value, values) : values} size=${layer.output_size} label="${label}, partial map"
+    visible=${visible} near=${near} values=${visible.value ? shownTo(reached.value, values) : values} size=${layer.output_size} label="${label}, partial map"
     scale=${signedScale(sharedScale.value ? document.limits.partial_maps : null, values)}
     marks=${() => (visible.value ? [pixelMark(place.value.pixel)] : [])} onPoint=${hover} onPin=${pin}
   />`;

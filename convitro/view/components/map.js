@@ -15,13 +15,13 @@ const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
  * @param {{
  *   values: ArrayLike<number>, size: [number, number], scale: import("../numbers/colour.js").Scale, label: string,
  *   picture?: {values: Uint8Array, shape: number[]}, marks: () => Mark[], dots?: Pixel[], onPoint: (pixel: Pixel | null) => void, onPin: (pixel: Pixel) => void,
- *   keys?: {at: () => Pixel, onHome: () => void}, visible?: {value: boolean}
+ *   keys?: {at: () => Pixel, onHome: () => void}, visible?: {value: boolean}, near?: {value: boolean}
  * }} props `picture` is shown in its own colours instead of the values; `marks` is asked again whenever a signal that it reads changes; `keys` makes the map a tab stop with arrow keys;
- *   a map that is not `visible` is drawn when the page rests
+ *   a map that is not `visible` is drawn when the page rests, and one that is not even `near` when it comes near
  */
-export function MapView({ values, size, scale, label, picture, marks, dots, onPoint, onPin, keys, visible }) {
+export function MapView({ values, size, scale, label, picture, marks, dots, onPoint, onPin, keys, visible, near }) {
   const [height, width] = size;
-  const source = useBitmap({ values, size, scale, picture }, visible?.value ?? true);
+  const source = useBitmap({ values, size, scale, picture }, { seen: visible?.value ?? true, near: near?.value ?? true });
   const side = Math.max(height, width);
   const role = keys ? { role: "application", "aria-roledescription": "map", tabindex: 0 } : { role: "img" };
   return html`<div class="map">
@@ -43,8 +43,8 @@ export function MapView({ values, size, scale, label, picture, marks, dots, onPo
   </div>`;
 }
 
-/** The map's address as a picture; one that is off the screen keeps its old one until the page rests. */
-function useBitmap({ values, size, scale, picture }, seen) {
+/** The map's address as a picture; one that is off the screen keeps its old one until the page rests, or it comes near. */
+function useBitmap({ values, size, scale, picture }, { seen, near }) {
   const colours = theme.value;
   const wanted = [picture ?? values, Object.values(scale).join(), colours];
   const drawn = useRef({ of: [] });
@@ -57,7 +57,8 @@ function useBitmap({ values, size, scale, picture }, seen) {
     drawn.current = { of: wanted, source };
   };
   if (due && seen) draw();
-  useEffect(() => (due && !seen ? whenIdle(() => (draw(), again((count) => count + 1))) : undefined), [due, seen, ...wanted]);
+  const later = due && !seen && near;
+  useEffect(() => (later ? whenIdle(() => (draw(), again((count) => count + 1))) : undefined), [later, ...wanted]);
   return drawn.current.source;
 }
 
