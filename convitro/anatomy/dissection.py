@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import nn
 
 from convitro.anatomy.connections import Connections, Node
 from convitro.anatomy.convolution import describe
 from convitro.anatomy.layer import LayerAnatomy
-from convitro.anatomy.observe import check_input, check_model, model_name
+from convitro.anatomy.observe import check_input, check_model, check_visible, model_name
 from convitro.anatomy.pictured import strongest_picture
 from convitro.anatomy.tables import Table, Tabled, by
 from convitro.anatomy.trace import Function, Tracer, first_argument
-from convitro.errors import UnknownLayerError, UnsupportedError, closest
+from convitro.errors import UnknownLayerError, closest
 from convitro.plots import Sheet
 from convitro.plots.words import counted
 
@@ -168,13 +167,8 @@ def check_seen(tracer: Tracer, caller: str) -> None:
         UnknownLayerError: one has not.
         UnsupportedError: the model is compiled TorchScript, whose calls nobody can see.
     """
-    modules = tracer.model.modules()
-    if not tracer.seen and any(isinstance(module, torch.jit.ScriptModule) for module in modules):
-        raise UnsupportedError(
-            f"{caller}: a TorchScript model hides its convolutions.",
-            expected="the Python model that was scripted or traced",
-            received=type(tracer.model).__name__,
-        )
+    if not tracer.seen:
+        check_visible(tracer.model, caller)
     unknown = [name for name in tracer.wanted or () if name not in tracer.seen]
     if unknown:
         raise unknown_layers(unknown, tracer.seen)

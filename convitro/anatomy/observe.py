@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from convitro.anatomy.preserve import ModelState, preserved
-from convitro.errors import ArgumentError, missing_call
+from convitro.errors import ArgumentError, UnsupportedError, missing_call
 from convitro.sources import as_module
 from convitro.sources.graph import Graph, Step
 from convitro.sources.network import dtype_of
@@ -159,6 +159,30 @@ def check_model(model: Any, caller: str) -> nn.Module:
             hint="call the model once on real data; that fixes them",
         )
     return model
+
+
+def check_visible(model: nn.Module, caller: str) -> None:
+    """Where no convolution was seen: raise if that is because nobody can see it.
+
+    Raises:
+        UnsupportedError: parts of the model are compiled TorchScript, whose calls are hidden.
+    """
+    if hidden_parts(model):
+        raise UnsupportedError(
+            f"{caller}: a TorchScript model hides its convolutions.",
+            expected="the Python model that was scripted or traced",
+            received=type(model).__name__,
+        )
+
+
+def hidden_parts(model: nn.Module) -> list[str]:
+    """The names of the parts that are compiled TorchScript, without the parts of these."""
+    found: list[str] = []
+    for name, module in model.named_modules():
+        within = any(not part or name.startswith(part + ".") for part in found)
+        if isinstance(module, torch.jit.ScriptModule) and not within:
+            found.append(name)
+    return found
 
 
 def check_input(input: Any, caller: str, model: nn.Module) -> Any:

@@ -236,10 +236,26 @@ def test_exported_and_compiled_models() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_is_refused_with_a_reason() -> None:
-    scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3)))
-    with pytest.raises(UnsupportedError, match="TorchScript model hides its convolutions"):
-        dissect(scripted, torch.randn(1, 3, 8, 8))
+@pytest.mark.parametrize("function", ["dissect", "receptive_field", "deconvnet", "top_patches", "diagnose"])
+def test_torchscript_is_refused_with_a_reason(function: str) -> None:
+    scripted = nn.Sequential(torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3))))
+    images, more = torch.randn(1, 3, 8, 8), {"deconvnet": ("0", 1), "top_patches": ("0",)}.get(function, ())
+    given = (3, 8, 8) if function == "receptive_field" else images
+    with pytest.raises(UnsupportedError, match=f"{function}: a TorchScript model hides its convolutions"):
+        getattr(convitro, function)(scripted, given, *more)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_summary_says_what_it_cannot_count() -> None:
+    inner = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Sequential(nn.Conv2d(4, 4, 3)))
+    found = convitro.summary(
+        nn.Sequential(nn.Conv2d(3, 4, 3), torch.jit.script(inner)), (3, 8, 8), verbose=0
+    )
+    assert found.macs == 6 * 6 * 4 * 27
+    assert "not counted: what runs inside of TorchScript (1)\n" in str(found) + "\n"
+    assert found.to_dict()["warnings"] == ["not counted: what runs inside of TorchScript (1)"]
+    whole = convitro.summary(torch.jit.script(inner), (4, 8, 8), verbose=0)
+    assert "not counted: what runs inside of TorchScript (RecursiveScriptModule)" in str(whole)
 
 
 def test_layers_keeps_only_what_is_asked_for() -> None:

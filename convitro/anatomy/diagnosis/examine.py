@@ -19,7 +19,7 @@ from convitro.anatomy.diagnosis.records import FEWEST_IMAGES, LayerRecord
 from convitro.anatomy.diagnosis.redundant import redundant_filters
 from convitro.anatomy.diagnosis.saturated import saturated_filters
 from convitro.anatomy.diagnosis.spread import gain, misshapen_layers, outsized_filters
-from convitro.anatomy.observe import check_model
+from convitro.anatomy.observe import check_model, check_visible
 from convitro.plots.words import counted
 
 
@@ -47,6 +47,7 @@ def diagnose(model: nn.Module, data: Any, *, held_out: Any = None, batch_size: i
 
     Raises:
         ArgumentError: `model` is no module, or `data` or `held_out` hold no images.
+        UnsupportedError: the model is compiled TorchScript, whose calls nobody can see.
 
     Accuracy: numbers do not depend on how the data are cut into batches, beyond rounding; the same data give
         the same findings.
@@ -63,6 +64,8 @@ def diagnose(model: nn.Module, data: Any, *, held_out: Any = None, batch_size: i
     """
     model = check_model(model, "diagnose")
     records = collect(model, batches(data, batch_size, caller="diagnose"), "looking the network over")
+    if not records.layers:
+        check_visible(model, "diagnose")
     other = None
     if held_out is not None:
         other = answered(model, batches(held_out, batch_size, caller="diagnose"), "held-out images")

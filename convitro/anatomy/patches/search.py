@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from convitro.anatomy.batches import Batches, batches
 from convitro.anatomy.dissection import unknown_layers
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.observe import check_model
+from convitro.anatomy.observe import check_model, check_visible
 from convitro.anatomy.one_layer import OneLayer
 from convitro.anatomy.patches import resume
 from convitro.anatomy.patches.found import TopPatches
@@ -197,6 +197,7 @@ class Search:
     def _rank(self, maps: OneLayer, number: int, images: Tensor) -> None:
         found = maps.maps_of(images.to(maps.device, copy=True))
         if found is None:
+            check_visible(self.model, "top_patches")
             raise unknown_layers([self.layer], maps.seen)
         chosen = self._chosen(found)
         before = Ranking.empty(chosen.shape[1], self.k) if self.ranking is None else self.ranking

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from convitro.anatomy.dissection import unknown_layers
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.observe import call_arguments, check_input, check_model
+from convitro.anatomy.observe import call_arguments, check_input, check_model, check_visible
 from convitro.anatomy.projections.backtrack import Backtracker, channels_last, image_in, in_order
 from convitro.anatomy.projections.projection import Projection
 from convitro.anatomy.projections.rules import METHODS
@@ -92,6 +92,7 @@ def deconvnet(
     with tracker.prepared():
         maps = tracker.maps(input)
     if maps is None:
+        check_visible(model, "deconvnet")
         raise unknown_layers([layer], tracker.seen)
     checked_index(filter, maps.shape[1], "filter", layer)
     checked_index(image, len(maps), "image", layer)
