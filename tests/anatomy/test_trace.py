@@ -248,9 +248,7 @@ def test_torchscript_is_refused_with_a_reason(function: str) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_summary_says_what_it_cannot_count() -> None:
     inner = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Sequential(nn.Conv2d(4, 4, 3)))
-    found = convitro.summary(
-        nn.Sequential(nn.Conv2d(3, 4, 3), torch.jit.script(inner)), (3, 8, 8), verbose=0
-    )
+    found = convitro.summary(nn.Sequential(nn.Conv2d(3, 4, 3), torch.jit.script(inner)), (3, 8, 8), verbose=0)
     assert found.macs == 6 * 6 * 4 * 27
     assert "not counted: what runs inside of TorchScript (1)\n" in str(found) + "\n"
     assert found.to_dict()["warnings"] == ["not counted: what runs inside of TorchScript (1)"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,6 +48,23 @@ def test_the_summary_is_that_of_the_model(pair: tuple[Path, Net]) -> None:
     assert (ours.parameters, ours.macs) == (theirs.parameters, theirs.macs)
     own = [(row.name, row.kind, row.macs) for row in ours.rows]
     assert all((row.name, row.kind, row.macs) in own for row in theirs.rows if row.macs)
+
+
+def test_a_program_in_memory_is_that_of_its_file() -> None:
+    torch.manual_seed(0)
+    picture = torch.randn(1, 3, 32, 32)
+    program: Any = torch.export.export(network(), (picture,))
+    ours, theirs = dissect(program, picture), dissect(network_of_file(program), picture)
+    assert list(ours) == list(theirs) == ["stem.0", "block.conv", "block.conv#2", "conv2d", "mirror"]
+    torch.testing.assert_close(ours.output, theirs.output, rtol=0, atol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.output, program.module()(picture))
+
+
+def network_of_file(program: torch.export.ExportedProgram) -> nn.Module:
+    with tempfile.NamedTemporaryFile(suffix=".pt2") as file:
+        torch.export.save(program, file.name)
+        return load(file.name)
 
 
 def test_gradients_are_those_of_the_model(pair: tuple[Path, Net]) -> None:
