@@ -19,7 +19,7 @@ from convitro.anatomy.diagnosis.records import FEWEST_IMAGES, LayerRecord
 from convitro.anatomy.diagnosis.redundant import redundant_filters
 from convitro.anatomy.diagnosis.saturated import saturated_filters
 from convitro.anatomy.diagnosis.spread import gain, misshapen_layers, outsized_filters
-from convitro.anatomy.observe import check_model, check_visible
+from convitro.anatomy.observe import check_model, check_visible, model_name
 from convitro.plots.words import counted
 
 
@@ -73,7 +73,7 @@ def diagnose(model: nn.Module, data: Any, *, held_out: Any = None, batch_size: i
     findings, unproven = findings_of(records, scores)
     findings = over_fitting(records.answers, other) + under_fitting(records.answers) + findings
     return Diagnosis(
-        type(model).__name__,
+        model_name(model),
         records.images,
         tuple(state_of(record, scores[record.name]) for record in records.layers.values()),
         tuple(findings),

@@ -208,7 +208,7 @@ def warnings_of(follower: Follower) -> tuple[str, ...]:
 
 
 def image_dims(model: nn.Module) -> tuple[int, int]:
-    """In which dimensions of its input a model has rows and columns; a live Keras model has its own order."""
+    """In which dimensions of its input a model has rows and columns; live ones of Keras, ONNX differ."""
     ports = getattr(model, "ports_in", ())
     turn = ports[0].turn if ports else None
     return (turn[2], turn[3]) if turn is not None and len(turn) == 4 else IMAGES["NCHW"]
