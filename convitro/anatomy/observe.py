@@ -211,6 +211,12 @@ def device_of(model: nn.Module) -> torch.device:
     return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
 
 
+def batch_for(model: nn.Module, batch_size: int) -> int:
+    """How many images a model is given at a time: so many, or as many as it takes at all."""
+    own = model.batch if isinstance(model, Graph) else None
+    return own or batch_size
+
+
 def version_of(tensor: Tensor) -> int:
     """How often the tensor was changed in place; inference tensors do not count."""
     return 0 if tensor.is_inference() else tensor._version

@@ -75,6 +75,7 @@ class Graph(nn.Module):
         super().__init__()
         self.own_name, self.inputs, self.outputs = name, tuple(inputs), tuple(outputs)
         self.input_size = input_size
+        self.batch: int | None = None  # pictures at a time, where it takes no other number of them
         self.ports_in: tuple[Port, ...] = ()  # where they say more than that pictures are (N, C, H, W)
         self.constants = nn.Module()  # moves with the model, and is no layer
         self._constant_names = {}
