@@ -12,8 +12,9 @@ from torch import nn
 from convitro.anatomy.connections import Connections, Node
 from convitro.anatomy.convolution import describe
 from convitro.anatomy.layer import LayerAnatomy
-from convitro.anatomy.observe import check_input, check_model, check_visible, model_name
+from convitro.anatomy.observe import check_input, check_model, check_visible, kind_of, model_name
 from convitro.anatomy.pictured import strongest_picture
+from convitro.anatomy.recognise import CONVOLUTIONS, OTHER_CONVOLUTIONS
 from convitro.anatomy.tables import Table, Tabled, by
 from convitro.anatomy.trace import Function, Tracer, first_argument
 from convitro.errors import UnknownLayerError, closest
@@ -30,12 +31,14 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
         layers: what was found, in execution order.
         output: what the model returned, detached.
         nodes: what leads to what: all layers of the run, also those not kept, and where ways come together.
+        others: convolutions that ran and are not taken apart: transposed ones, those of 1 or 3 dimensions.
     """
 
     model: str
     layers: tuple[LayerAnatomy, ...]
     output: Any
     nodes: tuple[Node, ...] = ()
+    others: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> LayerAnatomy:
         if name not in self._by_name:
@@ -73,7 +76,8 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
     def table(self) -> Table:
         """One row for each layer."""
         if not self.layers:
-            return Table(f"{self.model}: no 2-D convolution ran, so there is nothing to take apart", (), ())
+            title = f"{self.model}: no 2-D convolution ran, so there is nothing to take apart"
+            return Table(title, (), (), self._notes())
         specs = sorted({layer.aggregation.spec for layer in self.values()})
         mixed = len(specs) > 1
         columns = ("layer", "filters", *(["aggregation"] if mixed else []), "geometry", "output", "then")
@@ -90,7 +94,10 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
         ]
         count = f"{counted(len(rows), 'convolution layer')} in execution order"
         title = f"{self.model}: {count}" + ("" if mixed else f", aggregation: {specs[0]}")
-        return Table(title, columns, tuple(rows), whole=(1, len(columns) - 2))
+        return Table(title, columns, tuple(rows), self._notes(), whole=(1, len(columns) - 2))
+
+    def _notes(self) -> tuple[str, ...]:
+        return (f"not taken apart: {', '.join(self.others)}",) if self.others else ()
 
 
 class Dissector(Tracer):
@@ -99,6 +106,7 @@ class Dissector(Tracer):
     def forget(self) -> None:
         super().forget()
         self.connections = Connections(self.model)
+        self.others: dict[str, None] = {}
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -109,6 +117,11 @@ class Dissector(Tracer):
             self.connections.layer(self.seen[-1], [first_argument(args, kwargs)], result)
         else:
             self.connections.follow(func, (*args, *kwargs.values()), result)
+            if func in OTHER_CONVOLUTIONS or func in CONVOLUTIONS:
+                module = self.innermost()
+                self.others[f"{self.shown_names[module] or model_name(self.model)} ({kind_of(module)})"] = (
+                    None
+                )
         return result
 
     def left(self, module: nn.Module, output: Any) -> None:
@@ -157,7 +170,9 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     output = tracer.run(input)
     check_seen(tracer, "dissect")
     found = [LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced]
-    return Anatomy(model_name(model), tuple(found), output, tuple(tracer.connections.nodes))
+    return Anatomy(
+        model_name(model), tuple(found), output, tuple(tracer.connections.nodes), tuple(tracer.others)
+    )
 
 
 def check_seen(tracer: Tracer, caller: str) -> None:

@@ -256,6 +256,18 @@ def test_a_summary_says_what_it_cannot_count() -> None:
     assert "not counted: what runs inside of TorchScript (RecursiveScriptModule)" in str(whole)
 
 
+def test_convolutions_that_are_not_taken_apart_are_named() -> None:
+    up = nn.Sequential(nn.ConvTranspose2d(4, 5, 4, 2, 1), nn.ReLU(), nn.Conv2d(5, 3, 1))
+    found = dissect(nn.Sequential(nn.Conv2d(3, 4, 3), up), torch.randn(1, 3, 8, 8))
+    assert list(found) == ["0", "1.2"]
+    assert found.others == ("1.0 (ConvTranspose2d)",)
+    assert str(found).endswith("\nnot taken apart: 1.0 (ConvTranspose2d)")
+    line = dissect(nn.Sequential(nn.Conv1d(2, 3, 3), nn.Conv1d(3, 3, 1)), torch.randn(1, 2, 8))
+    assert line.others == ("0 (Conv1d)", "1 (Conv1d)")
+    assert str(line).endswith("nothing to take apart\nnot taken apart: 0 (Conv1d), 1 (Conv1d)")
+    assert dissect(up[2], torch.randn(1, 5, 4, 4)).others == ()
+
+
 def test_layers_keeps_only_what_is_asked_for() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3))
     assert list(dissect(model, torch.randn(1, 3, 9, 9), layers=["2", "0"])) == ["0", "2"]
