@@ -29,6 +29,13 @@ def four():
 """
 
 
+FAINT = """
+    with torch.no_grad():
+        model[0].weight[3], model[0].bias[3] = 0.001 * model[0].weight[3].abs(), 0.1
+    return model
+"""
+
+
 @pytest.fixture
 def folder(workplace: Path) -> Iterator[Path]:
     """A working directory with networks of one's own, and pictures."""
@@ -56,6 +63,13 @@ def test_a_condition_that_holds_ends_with_1(folder: Path) -> None:
     assert code == 1
     assert "0: filter 2 is dead" in out
     assert err == "dead>0 holds: 1 found\n"
+
+
+def test_a_group_that_holds_says_what_was_found(folder: Path) -> None:
+    Path("faint.py").write_text(OWN_NETWORKS + "def faint():\n    model = grey()\n" + FAINT)
+    code, _, err = diagnose("faint:faint", *GREY[1:], "--fail-on", "dead>0", "--fail-on", "almost-dead>0")
+    assert code == 1
+    assert err == "dead>0 holds: 2 found (1 dead, 1 almost dead)\nalmost dead>0 holds: 1 found\n"
 
 
 @pytest.mark.parametrize(

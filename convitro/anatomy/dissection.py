@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import nn
 
 from convitro.anatomy.connections import Connections, Node
 from convitro.anatomy.convolution import describe
 from convitro.anatomy.ending import Sigmoids
 from convitro.anatomy.layer import LayerAnatomy
-from convitro.anatomy.observe import check_input, check_model, model_name
+from convitro.anatomy.observe import check_input, check_model, check_visible, kind_of, model_name
 from convitro.anatomy.pictured import strongest_picture
+from convitro.anatomy.recognise import CONVOLUTIONS, OTHER_CONVOLUTIONS
 from convitro.anatomy.tables import Table, Tabled, by
 from convitro.anatomy.trace import Function, Tracer, first_argument
-from convitro.errors import UnknownLayerError, UnsupportedError, closest
+from convitro.errors import UnknownLayerError, closest
 from convitro.plots import Sheet
 from convitro.plots.words import counted
 
@@ -33,6 +33,7 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
         output: what the model returned, detached.
         nodes: what leads to what: all layers of the run, also those not kept, and where ways come together.
         ending: "sigmoid" where that is what makes the numbers that the model returns; else "".
+        others: convolutions that ran and are not taken apart: transposed ones, those of 1 or 3 dimensions.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
     output: Any
     nodes: tuple[Node, ...] = ()
     ending: str = ""
+    others: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> LayerAnatomy:
         if name not in self._by_name:
@@ -77,7 +79,8 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
     def table(self) -> Table:
         """One row for each layer."""
         if not self.layers:
-            return Table(f"{self.model}: no 2-D convolution ran, so there is nothing to take apart", (), ())
+            title = f"{self.model}: no 2-D convolution ran, so there is nothing to take apart"
+            return Table(title, (), (), self._notes())
         specs = sorted({layer.aggregation.spec for layer in self.values()})
         mixed = len(specs) > 1
         columns = ("layer", "filters", *(["aggregation"] if mixed else []), "geometry", "output", "then")
@@ -94,7 +97,10 @@ class Anatomy(Tabled, Mapping[str, LayerAnatomy]):
         ]
         count = f"{counted(len(rows), 'convolution layer')} in execution order"
         title = f"{self.model}: {count}" + ("" if mixed else f", aggregation: {specs[0]}")
-        return Table(title, columns, tuple(rows), whole=(1, len(columns) - 2))
+        return Table(title, columns, tuple(rows), self._notes(), whole=(1, len(columns) - 2))
+
+    def _notes(self) -> tuple[str, ...]:
+        return (f"not taken apart: {', '.join(self.others)}",) if self.others else ()
 
 
 class Dissector(Tracer):
@@ -104,6 +110,7 @@ class Dissector(Tracer):
         super().forget()
         self.connections = Connections(self.model)
         self.sigmoids, self.ending = Sigmoids(), ""
+        self.others: dict[str, None] = {}
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -114,6 +121,11 @@ class Dissector(Tracer):
             self.connections.layer(self.seen[-1], [first_argument(args, kwargs)], result)
         else:
             self.connections.follow(func, (*args, *kwargs.values()), result)
+            if func in OTHER_CONVOLUTIONS or func in CONVOLUTIONS:
+                module = self.innermost()
+                self.others[f"{self.shown_names[module] or model_name(self.model)} ({kind_of(module)})"] = (
+                    None
+                )
         self.sigmoids.follow(func, first_argument(args, kwargs), result)
         return result
 
@@ -164,7 +176,8 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     output = tracer.run(input)
     check_seen(tracer, "dissect")
     found = [LayerAnatomy(**{**vars(traced.convolution), "chain": traced.chain}) for traced in tracer.traced]
-    return Anatomy(model_name(model), tuple(found), output, tuple(tracer.connections.nodes), tracer.ending)
+    nodes = tuple(tracer.connections.nodes)
+    return Anatomy(model_name(model), tuple(found), output, nodes, tracer.ending, tuple(tracer.others))
 
 
 def check_seen(tracer: Tracer, caller: str) -> None:
@@ -174,13 +187,8 @@ def check_seen(tracer: Tracer, caller: str) -> None:
         UnknownLayerError: one has not.
         UnsupportedError: the model is compiled TorchScript, whose calls nobody can see.
     """
-    modules = tracer.model.modules()
-    if not tracer.seen and any(isinstance(module, torch.jit.ScriptModule) for module in modules):
-        raise UnsupportedError(
-            f"{caller}: a TorchScript model hides its convolutions.",
-            expected="the Python model that was scripted or traced",
-            received=type(tracer.model).__name__,
-        )
+    if not tracer.seen:
+        check_visible(tracer.model, caller)
     unknown = [name for name in tracer.wanted or () if name not in tracer.seen]
     if unknown:
         raise unknown_layers(unknown, tracer.seen)

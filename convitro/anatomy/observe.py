@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from convitro.anatomy.preserve import ModelState, preserved
-from convitro.errors import ArgumentError, missing_call
+from convitro.errors import ArgumentError, UnsupportedError, missing_call
 from convitro.sources import as_module
 from convitro.sources.graph import Graph, Step
 from convitro.sources.network import dtype_of
@@ -161,6 +161,30 @@ def check_model(model: Any, caller: str) -> nn.Module:
     return model
 
 
+def check_visible(model: nn.Module, caller: str) -> None:
+    """Where no convolution was seen: raise if that is because nobody can see it.
+
+    Raises:
+        UnsupportedError: parts of the model are compiled TorchScript, whose calls are hidden.
+    """
+    if hidden_parts(model):
+        raise UnsupportedError(
+            f"{caller}: a TorchScript model hides its convolutions.",
+            expected="the Python model that was scripted or traced",
+            received=type(model).__name__,
+        )
+
+
+def hidden_parts(model: nn.Module) -> list[str]:
+    """The names of the parts that are compiled TorchScript, without the parts of these."""
+    found: list[str] = []
+    for name, module in model.named_modules():
+        within = any(not part or name.startswith(part + ".") for part in found)
+        if isinstance(module, torch.jit.ScriptModule) and not within:
+            found.append(name)
+    return found
+
+
 def check_input(input: Any, caller: str, model: nn.Module) -> Any:
     """`input` with its arrays as tensors of the dtype of `model`, provided there is a tensor in it at all.
 
@@ -185,6 +209,12 @@ def as_tensor(item: Any, like: torch.dtype) -> Any:
 def device_of(model: nn.Module) -> torch.device:
     """Where a model computes: where its first parameter lies."""
     return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+
+
+def batch_for(model: nn.Module, batch_size: int) -> int:
+    """How many images a model is given at a time: so many, or as many as it takes at all."""
+    own = model.batch if isinstance(model, Graph) else None
+    return own or batch_size
 
 
 def version_of(tensor: Tensor) -> int:

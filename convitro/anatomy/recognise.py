@@ -29,6 +29,16 @@ CONVOLUTIONS: dict[Function, tuple[str, ...]] = {
     aten.convolution.default: GENERAL_CONVOLUTION,
 }
 
+# What is no sum of 2-D partial maps at its own pixels, and is not taken apart.
+OTHER_CONVOLUTIONS: frozenset[Function] = frozenset(
+    {
+        *(torch.conv1d, torch.conv3d),
+        *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+        *(aten.conv1d.default, aten.conv3d.default),
+        *(aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input),
+    }
+)
+
 BATCH_NORM = ("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps")
 BATCH_NORMS: dict[Function, tuple[str, ...]] = {
     F.batch_norm: ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -54,8 +55,9 @@ def diagnose(
 ) -> None:
     """Look a network over on images: dead, noisy, redundant filters and more.
 
-    Kinds for --fail-on: dead, noisy, redundant, saturated, cancelled, spread, fit and any, or a single one
-    of spread (outsized, vanishing, exploding, not-finite) and fit (untrained, over-fitting, under-fitting).
+    Kinds for --fail-on: dead (almost dead ones count), noisy, redundant, saturated, cancelled, spread, fit
+    and any, or a single one: almost-dead, of spread (outsized, vanishing, exploding, not-finite) and of fit
+    (untrained, over-fitting, under-fitting).
     Exit codes: 0 fine, 1 a condition holds, 2 wrong use.
 
     \b
@@ -84,7 +86,7 @@ def diagnose(
     else:
         print(found)
     for condition in held:
-        typer.echo(f"{condition} holds: {condition.count(found)} found", err=True)
+        typer.echo(f"{condition} holds: {condition.told(found)}", err=True)
     if held:
         raise typer.Exit(1)
 
@@ -99,6 +101,12 @@ class Condition(NamedTuple):
     def count(self, found: Diagnosis) -> int:
         """How many findings of the kind there are."""
         return len(found.of(self.kind))
+
+    def told(self, found: Diagnosis) -> str:
+        """How many there are, and of what: a group has several kinds."""
+        kinds = Counter(each.kind for each in found.of(self.kind))
+        parts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        return f"{self.count(found)} found" + ("" if set(kinds) <= {self.kind} else f" ({parts})")
 
     def holds(self, found: Diagnosis) -> bool:
         """Whether the command fails."""

@@ -10,7 +10,8 @@ MODEL = Annotated[
     str | None,
     Argument(
         metavar="MODEL",
-        help='"module:callable", .onnx or .pt2 file, or weights with --arch. Default: the embedded network.',
+        help='"module:callable", an .onnx, .pt2, .keras or .h5 file, or weights with --arch. Default: the '
+        "embedded network.",
     ),
 ]
 MODELS = Annotated[

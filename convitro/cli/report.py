@@ -56,16 +56,18 @@ def report(
       convitro report weights.pt --arch my_networks:net --image cat --image me.jpg
     """
     with progress("Opening the network and the images ..."):
-        from convitro.report import full_report
+        from convitro.report import Counted, Runs, full_report
         from convitro.report.study import study
 
         network = open_model(model, arch, input, classes, mean, std)
         seen, _ = chosen_data(network, data, images)
         other = None if held_out is None else part_held_out(held_out, network, images)
         pictures = opened(network, image) if image else some_of(network, seen)
-    sections = study(network, seen, other)
+        counted = Counted.of(network)
+    sections = study(network, seen, other, counted)
     with progress("Writing the report ..."):
-        found = full_report(network, pictures, sections, max_bytes=int(max_size * 1e6))
+        runs = Runs.of(network, pictures, counted)
+        found = full_report(network, pictures, sections, max_bytes=int(max_size * 1e6), runs=runs)
         path = found.save(output)
     print(f"{path}: {found.size_bytes / 1e6:.1f} MB, open it in a browser")
 

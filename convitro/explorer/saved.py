@@ -9,7 +9,7 @@ from convitro.explorer.parameters import Parameters
 from convitro.explorer.problems import RequestProblem
 from convitro.explorer.session import Session
 from convitro.explorer.training import MOST_EPOCHS, Following
-from convitro.report import Runs, full_report
+from convitro.report import Counted, Runs, full_report
 from convitro.report.documents import answered
 from convitro.report.sections import Section, origin_section
 from convitro.report.study import cost_sections
@@ -30,8 +30,7 @@ def session_page(following: Following, parameters: Parameters) -> str:
     pictures = pictures_of(session, parameters)
     opened = opened_filter(following, pictures, parameters)
     runs = known(session, pictures, {} if opened is None else opened.documents())
-    with session.running:
-        costs = cost_sections(session.network)
+    costs = cost_sections(session.network, runs.counted)
     origin = origin_section(session.network)
     wanted = {} if opened is None else {opened.layer: [opened.filter]}  # whatever the size of the network
     sections = [*costs, Section(origin.title, origin.content, origin.html, wanted)]
@@ -66,8 +65,8 @@ def opened_filter(
 
 def known(session: Session, pictures: Sequence[Dissected], more: Mapping[str, Document]) -> Runs:
     """What the session knows of its network on these pictures."""
-    fields, table = session.fields, session.summary  # both run the network, each by itself
+    counted = Counted(session.summary, session.fields)  # both run the network, each by itself
     with session.running:
         answers = [answered(session.network, session.pixels(picture)) for picture, _ in pictures]
     ids = [picture.id for picture, _ in pictures]
-    return Runs([anatomy for _, anatomy in pictures], fields, table, answers, ids, more)
+    return Runs([anatomy for _, anatomy in pictures], counted, answers, ids, more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,14 +41,31 @@ FEWEST_BYTES = 1000
 Filters = Mapping[str, Sequence[int]]
 
 
+class Counted(NamedTuple):
+    """What a network's layers cost and see of a picture: counted once, told in tables and on the page.
+
+    Args:
+        summary: every layer with its sizes and costs.
+        fields: what every layer sees of a picture.
+    """
+
+    summary: Summary
+    fields: ReceptiveFields
+
+    @classmethod
+    def of(cls, network: Network) -> Counted:
+        """Count the layers of a network."""
+        model, size = network.model, network.input_size
+        return cls(summary(model, size, verbose=0), receptive_field(model, size))
+
+
 @dataclass(frozen=True)
 class Runs:
     """What running a network has given: all that a report needs of it.
 
     Args:
         anatomies: of every picture.
-        fields: what every layer sees of a picture.
-        summary: every layer with its sizes and costs.
+        counted: what its layers cost and see.
         answers: to every picture; None where the network returns no scores.
         ids: of the pictures, as the page's address names them; none numbers them.
         more: what else was computed, by the key under which the page looks for it, what matters most first;
@@ -55,19 +73,19 @@ class Runs:
     """
 
     anatomies: Sequence[Anatomy]
-    fields: ReceptiveFields
-    summary: Summary
+    counted: Counted
     answers: Sequence[Answer | None]
     ids: Sequence[str] = ()
     more: Mapping[str, Document] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, network: Network, pictures: Sequence[tuple[str, Tensor]]) -> Runs:
-        """Run a network on its pictures."""
+    def of(
+        cls, network: Network, pictures: Sequence[tuple[str, Tensor]], counted: Counted | None = None
+    ) -> Runs:
+        """Run a network on its pictures; what is counted already is not counted again."""
         anatomies = [dissect(network.model, network.normalize(pixels)) for _, pixels in pictures]
-        fields = receptive_field(network.model, network.input_size)
         answers = [answered(network, pixels) for _, pixels in pictures]
-        return cls(anatomies, fields, summary(network.model, network.input_size, verbose=0), answers)
+        return cls(anatomies, counted or Counted.of(network), answers)
 
 
 class PageDocuments:
@@ -101,7 +119,10 @@ class PageDocuments:
     def _facts(self) -> dict[str, str]:
         """The pictures, the table, and how the answer to every picture comes about."""
         thumbnails = [(id, name, thumbnail(pixels)) for id, name, pixels in self.pictures]
-        documents = {"pictures": pictures_document(thumbnails), "table": table_document(self.runs.summary)}
+        documents = {
+            "pictures": pictures_document(thumbnails),
+            "table": table_document(self.runs.counted.summary),
+        }
         ids = (id for id, _, _ in self.pictures)
         for id, anatomy, found in zip(ids, self.runs.anatomies, self.runs.answers, strict=True):
             documents |= {} if found is None else {f"answer\n{id}": answer_document(found, anatomy)}
@@ -161,7 +182,7 @@ class PageDocuments:
 
     def _network(self, anatomy: Anatomy, kept: Filters, facts: Mapping[str, str], pixels: Tensor) -> Document:
         """The overview's document; each layer says which filters are here, where that is not all of them."""
-        document = network_document(self.network, anatomy, facts, pixels, self.runs.fields)
+        document = network_document(self.network, anatomy, facts, pixels, self.runs.counted.fields)
         layers = [
             layer
             if len(kept[layer["name"]]) == layer["out_channels"]

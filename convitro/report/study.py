@@ -6,9 +6,10 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import replace
 
-from convitro.anatomy import diagnose, dissect, receptive_field, summary, top_patches
+from convitro.anatomy import diagnose, dissect, top_patches
 from convitro.anatomy.indexing import evenly
 from convitro.datasets import Dataset
+from convitro.report.documents import Counted
 from convitro.report.sections import Section, origin_section, result_section
 from convitro.sources import Network
 from convitro.view import by_liveliness
@@ -17,30 +18,32 @@ COLUMNS = ("output_size", "num_params", "mult_adds", "memory", "receptive_field"
 PATCHES, FILTERS, LAYERS = 9, 4, 6  # patches of a filter, filters of a layer, layers of a report
 
 
-def study(network: Network, seen: Dataset, held_out: Dataset | None = None) -> list[Section]:
+def study(
+    network: Network, seen: Dataset, held_out: Dataset | None = None, counted: Counted | None = None
+) -> list[Section]:
     """Sections about a network: what it costs and sees, what its filters look for, whether it is healthy.
 
     Args:
         network: the model and what it takes.
         seen: images, values 0..1, on which it is looked over; not normalised.
         held_out: images that were not trained on.
+        counted: what its layers cost and see, where that is known; None counts them.
     """
     images = seen.mapped(network.normalize)
     others = None if held_out is None else held_out.mapped(network.normalize)
     pictures = importlib.util.find_spec("matplotlib") is not None
     return [
-        *cost_sections(network),
+        *cost_sections(network, counted or Counted.of(network)),
         health_section(network, images, others),
         *(seeing_sections(network, images) if pictures else []),
         origin_section(network),
     ]
 
 
-def cost_sections(network: Network) -> list[Section]:
+def cost_sections(network: Network, counted: Counted) -> list[Section]:
     """What each layer costs, and what one of its pixels can see."""
-    table = summary(network.model, network.input_size, col_names=COLUMNS, verbose=0)
-    fields = receptive_field(network.model, network.input_size)
-    table, fields = replace(table, model=network.name), replace(fields, model=network.name)
+    table = replace(counted.summary, model=network.name, columns=COLUMNS)
+    fields = replace(counted.fields, model=network.name)
     return [
         result_section("Summary", "Each layer, what it costs, and where that could be less.", table),
         result_section("Receptive fields", "How much of the picture one pixel of a layer can see.", fields),

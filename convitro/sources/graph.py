@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -35,6 +35,22 @@ class Step(nn.Module):
         return f"{self.own_name!r}, {self.kind}"
 
 
+class Port(NamedTuple):
+    """An input or output of a network whose caller may speak another order of axes than its maps have.
+
+    Args:
+        name: of the value in the graph.
+        shape: in the order that the caller speaks; None where any size will do.
+        turn: the permutation between the caller's order and that of the maps; None if they are the same.
+        channels_first: whether the caller speaks channels first.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    turn: tuple[int, ...] | None = None
+    channels_first: bool = False
+
+
 class Graph(nn.Module):
     """Steps in an order in which each finds its inputs ready. Values are let go after their last use.
 
@@ -59,6 +75,8 @@ class Graph(nn.Module):
         super().__init__()
         self.own_name, self.inputs, self.outputs = name, tuple(inputs), tuple(outputs)
         self.input_size = input_size
+        self.batch: int | None = None  # pictures at a time, where it takes no other number of them
+        self.ports_in: tuple[Port, ...] = ()  # where they say more than that pictures are (N, C, H, W)
         self.constants = nn.Module()  # moves with the model, and is no layer
         self._constant_names = {}
         for index, (constant, value) in enumerate((constants or {}).items()):

@@ -147,7 +147,7 @@ def run_once(model: nn.Module, input_size: tuple[int, int, int]) -> object:
             f"open_network: the network does not run on an input of {'x'.join(map(str, input_size))}.",
             expected="the channels, height and width that it was made for",
             received=f"{type(error).__name__}: {first_line(error)}",
-            hint="on the command line: --input 3x32x32 sets them",
+            hint=getattr(error, "hint", "") or "on the command line: --input 3x32x32 sets them",
         ) from error
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from convitro.errors import LoadError, UnsupportedError
+from convitro.sources.inert import extras_stand_still
 
 # Where training scripts put the weights of a checkpoint; averaged ones only where there are no others.
 NORMAL = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
@@ -30,7 +31,8 @@ LISTED = 8  # names per kind in an error; a whole ResNet of them helps nobody
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file, or a state dict saved with `torch.save`, onto the CPU.
 
-    A checkpoint's own wrapping, such as {"state_dict": ...}, is taken off. A file that holds code is refused.
+    A checkpoint's own wrapping, such as {"state_dict": ...}, is taken off, and what a training script keeps
+    beside the weights (arguments, scores, dates) is passed over. A file that holds code is refused.
 
     Raises:
         LoadError: the file is damaged, holds code, or holds no weights.
@@ -59,10 +61,20 @@ def unwrapped(state: object) -> object:
     seen = 0
     while isinstance(state, Mapping) and seen <= len(WRAPPERS):  # a pickle may hold itself
         inner = next((state[name] for name in WRAPPERS if isinstance(state.get(name), Mapping)), None)
+        inner = only_one(state) if inner is None else inner
         if inner is None:
             break
         state, seen = inner, seen + 1
     return state
+
+
+def only_one(state: Mapping[Any, Any]) -> object:
+    """What holds the weights under a name that is not a usual one, where nothing else can be meant."""
+    if holds_weights(state):
+        return None
+    inside = [entry for entry in state.values() if isinstance(entry, Mapping) and entry]
+    inside = inside if len(inside) == 1 else [entry for entry in inside if holds_weights(entry)]
+    return inside[0] if len(inside) == 1 else None
 
 
 def renamed(state: dict[str, Tensor], own: Iterable[str]) -> dict[str, Tensor]:
@@ -79,6 +91,15 @@ def renamed(state: dict[str, Tensor], own: Iterable[str]) -> dict[str, Tensor]:
             if whole and not any(name.startswith(prefix) for name in own):
                 consume_prefix_in_state_dict_if_present(state, prefix)
                 more = True
+    return within(state, own)
+
+
+def within(state: dict[str, Tensor], own: tuple[str, ...]) -> dict[str, Tensor]:
+    """`state` without what stands before every name, where just the names of the architecture remain."""
+    for name in state:
+        before = name[: -len(own[0])] if own and name.endswith(own[0]) else ""
+        if before and {before + each for each in own} == state.keys():
+            return {each: state[before + each] for each in own}
     return state
 
 
@@ -86,7 +107,8 @@ def fit(model: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     """Load `state` into `model`, entry for entry.
 
     Prefixes that say nothing about the architecture are taken off: "module." of parallel training,
-    "_orig_mod." of torch.compile, "model." of a module that trained the network.
+    "_orig_mod." of torch.compile, "model." of a module that trained the network, and any other one that
+    leaves just the architecture's names.
 
     Raises:
         LoadError: entries are missing, unexpected or of another shape; the error lists them.
@@ -126,7 +148,7 @@ def read_safetensors(path: Path) -> object:
 def read_pickled(path: Path) -> object:
     """What a file of torch.save holds, read without running code; a LoadError where it asks for that."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), extras_stand_still():
             warnings.simplefilter("ignore", UserWarning)  # torch announces TorchScript, then raises
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle may make the unpickler raise anything
@@ -180,7 +202,7 @@ def damaged(path: Path) -> LoadError:
     )
 
 
-def holds_weights(state: dict[Any, Any]) -> bool:
+def holds_weights(state: Mapping[Any, Any]) -> bool:
     """Names and tensors only; a module's own extra state may be anything."""
     return bool(state) and all(
         isinstance(name, str) and (isinstance(entry, Tensor) or name.endswith("_extra_state"))

@@ -55,7 +55,7 @@ def really_seen(
         for name, module in model.named_modules()
     ]
     with torch.no_grad():
-        model(pixels if not hasattr(model, "ports_in") else pixels.permute(0, 2, 3, 1))
+        model(pixels.permute(0, 2, 3, 1) if getattr(model, "ports_in", ()) else pixels)
     for handle in handles:
         handle.remove()
     return seen

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from convitro.anatomy import deconvnet, top_patches
+from convitro.anatomy import deconvnet, diagnose, receptive_field, top_patches
 from convitro.sources import load
 from tests.anatomy.written_deconvnet import back
 from tests.networks_shared import mnist8
@@ -31,6 +31,34 @@ def test_a_network_of_onnx_is_that_of_torch(shared: Path, method: str) -> None:
     expected = top_patches(twin, images, "conv2", k=2)
     assert torch.equal(found.images, expected.images)
     assert torch.equal(found.patch(5, 1), expected.patch(5, 1))
+
+
+def test_a_live_model_of_onnx_takes_channels_last_and_shows_them_first() -> None:
+    helper = pytest.importorskip("onnx").helper
+    kernels, images = torch.randn(6, 4, 5, 3), torch.randn(6, 4, 13, 17)
+    stored = helper.make_tensor("w", 1, kernels.shape, kernels.flatten().tolist())
+    last = helper.make_tensor_value_info("x", 1, (None, 13, 17, 4))
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["t", "w"], ["y"], name="conv", strides=[2, 1]),
+    ]
+    result = helper.make_tensor_value_info("y", 1, None)
+    graph = helper.make_graph(nodes, "last", [last], [result], [stored])
+    live: Any = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    twin = nn.Sequential(nn.Conv2d(4, 6, (5, 3), (2, 1), bias=False))
+    twin.load_state_dict({"0.weight": kernels})
+    turned = images.permute(0, 2, 3, 1)
+    for size in ((13, 17, 4), (4, 13, 17), (13, 17)):
+        field, expected = receptive_field(live, size)["conv"], receptive_field(twin, (4, 13, 17))["0"]
+        assert (field.size, field.stride, field.start) == (expected.size, expected.stride, expected.start)
+        assert field.region(2, 3) == expected.region(2, 3)
+    one, other = deconvnet(live, turned, "conv", 2, top=1), deconvnet(twin, images, "0", 2, top=1)
+    torch.testing.assert_close(one.image, other.image)
+    torch.testing.assert_close(one.input, images[0])
+    found, wanted = top_patches(live, turned, "conv", k=2), top_patches(twin, images, "0", k=2)
+    assert torch.equal(found.images, wanted.images)
+    torch.testing.assert_close(found.patch(3, 1), wanted.patch(3, 1), rtol=0, atol=0)
+    assert diagnose(live, turned).model == "last"
 
 
 @pytest.fixture

@@ -209,6 +209,7 @@ def test_the_table_and_what_else_can_be_done_with_fields() -> None:
     [
         ((1, 2, 2), {}, ShapeError, "cannot run on an input of this size"),
         (None, {}, ArgumentError, "`input_size` is no size of an image"),
+        ((3, 10**9, 10**9), {}, ShapeError, "receptive_field: there is no memory for an input of this size"),
         ((9,), {}, ArgumentError, "`input_size` is no size of an image"),
         ((1, 9, 0), {}, ArgumentError, "`input_size` is no size"),
         (IMAGE, {"layout": "CHWN"}, ArgumentError, "unknown layout"),

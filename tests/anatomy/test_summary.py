@@ -279,6 +279,13 @@ def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
         summary(nn.Conv2d, (3, 8, 8))  # type: ignore[arg-type]
 
 
+def test_a_size_for_which_there_is_no_memory() -> None:
+    with pytest.raises(
+        ShapeError, match=r"there is no memory(.|\n)*\(1, 3, 1000000000, 1000000000\): 11,175,"
+    ):
+        summary(nn.Sequential(nn.Conv2d(3, 8, 3)), (3, 10**9, 10**9), verbose=0)
+
+
 def test_a_size_that_the_model_cannot_take() -> None:
     with pytest.raises(ShapeError, match=r"cannot run(.|\n)*\(1, 1, 8, 8\)(.|\n)*to have 3 channels"):
         summary(nn.Sequential(nn.Conv2d(3, 8, 3)), (1, 8, 8), verbose=0)

@@ -142,6 +142,36 @@ class Shared(nn.Module):
         return self.norm(maps) + maps
 
 
+class Twice(nn.Module):
+    """A convolution that a BatchNorm follows the first time only, or whose bias another one has, too."""
+
+    def __init__(self, *, tied: bool, normalised: bool = False, kernel_size: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(8, 8, kernel_size, padding=kernel_size // 2)
+        self.second = nn.Conv2d(8, 8, kernel_size, padding=kernel_size // 2) if tied else self.first
+        self.second.bias = self.first.bias
+        self.norm = nn.BatchNorm2d(8)
+        self.end = self.norm if normalised else nn.ReLU()
+
+    def forward(self, input: Tensor) -> Tensor:
+        result: Tensor = self.end(self.second(self.norm(self.first(input))))
+        return result
+
+
+class BiasTaken(nn.Module):
+    """A bias that is used beside its convolution: before it runs, or in what the model returns."""
+
+    def __init__(self, *, returns: bool) -> None:
+        super().__init__()
+        self.conv, self.norm, self.returns = nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), returns
+
+    def forward(self, input: Tensor) -> Any:
+        assert self.conv.bias is not None
+        if self.returns:
+            return self.norm(self.conv(input)), self.conv.bias
+        return self.norm(self.conv(input + self.conv.bias.sum()))
+
+
 SILENT: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "a first layer, where 3x3 cost more": (nn.Sequential(nn.Conv2d(3, 64, 5, padding=2)), (3, 32, 32)),
     "strides": (nn.Sequential(nn.Conv2d(8, 8, 5, 2, 2)), (8, 32, 32)),
@@ -160,6 +190,10 @@ SILENT: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     ),
     "a bias that is used besides": (Shared(returns=False), (1, 32, 32)),
     "a bias that is returned besides": (Shared(returns=True), (1, 32, 32)),
+    "a bias that is added again where it counts": (Twice(tied=False), (8, 32, 32)),
+    "a bias that another convolution has, too": (Twice(tied=True), (8, 32, 32)),
+    "a bias that is added to the input": (BiasTaken(returns=False), (1, 32, 32)),
+    "a bias that is returned": (BiasTaken(returns=True), (1, 32, 32)),
     "global pooling": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1)), (3, 32, 32)),
 }
 
@@ -168,6 +202,19 @@ SILENT: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 def test_advice_is_silent_where_nothing_is_certain(name: str) -> None:
     network, size = SILENT[name]
     assert summary(network, size, verbose=0).advice == {}
+
+
+def test_advice_on_a_layer_that_runs_twice_is_given_once() -> None:
+    found = summary(Twice(tied=False, normalised=True, kernel_size=5), (8, 32, 32), verbose=0)
+    small, large = 2 * (9 * 64 + 8), 25 * 64 + 8
+    assert [row.name for row in found.rows if row.macs] == ["first", "first#2"]
+    assert found.advice == {
+        "first": (
+            f"two 3x3 in a row see as much as this 5x5 and save {large - small:,} parameters "
+            f"({(large - small) / large:.0%}) and {32 * 32 * 7 * 64:,} MACs (28%)",
+            "its 8 biases are useless: only a BatchNorm follows, which takes them away",
+        )
+    }
 
 
 def test_one_layer_that_takes_most_of_the_memory() -> None:

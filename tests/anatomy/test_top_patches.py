@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -315,3 +315,39 @@ def test_a_real_network_on_real_pictures(shared: Path) -> None:
     for filter in range(10):
         same(as_list(found, filter), by_comparison(model, images, "conv_2_2", filter, 9))
         assert found.patch(filter).shape == (3, 14, 14)  # 3x3 four times, pooled once: 1 + 2 + 2 + 1 + 4 + 4
+
+
+class Counting(nn.Module):
+    """A network that notes how many images each of its runs has; not in itself: that is left as it was."""
+
+    runs: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.conv, self.norm, self.end = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 5, 3)
+
+    def forward(self, input: Tensor) -> Tensor:
+        Counting.runs.append(len(input))
+        maps: Tensor = self.end(torch.relu(self.norm(self.conv(input))))
+        return maps
+
+
+@pytest.mark.parametrize(
+    ("side", "training", "largest"), [(16, False, 20), (64, False, 4), (160, False, 1), (16, True, 1)]
+)
+def test_projections_of_small_images_share_runs(side: int, training: bool, largest: int) -> None:
+    model = Counting().train(training)
+    images = torch.rand(6, 3, side, side, generator=torch.Generator().manual_seed(2))
+    found = top_patches(model, images, "end", k=4, batch_size=1 if training else 6)
+    Counting.runs.clear()
+    found.plot()
+    assert max(Counting.runs) == largest
+    for filter in found.filters:
+        for rank in found._ranks(filter):
+            unit, image = tuple(found.positions[filter, rank].tolist()), int(found.images[filter, rank])
+            alone = deconvnet(model, images[image : image + 1], "end", filter, unit=unit)
+            seen = found.projection(filter, rank)
+            assert (seen.units, seen.filter) == ((unit,), filter)
+            torch.testing.assert_close(seen.input, images[image], rtol=0, atol=0)
+            torch.testing.assert_close(seen.image, alone.image, rtol=1e-4, atol=1e-6)

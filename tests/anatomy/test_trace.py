@@ -236,10 +236,36 @@ def test_exported_and_compiled_models() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_is_refused_with_a_reason() -> None:
-    scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3)))
-    with pytest.raises(UnsupportedError, match="TorchScript model hides its convolutions"):
-        dissect(scripted, torch.randn(1, 3, 8, 8))
+@pytest.mark.parametrize("function", ["dissect", "receptive_field", "deconvnet", "top_patches", "diagnose"])
+def test_torchscript_is_refused_with_a_reason(function: str) -> None:
+    scripted = nn.Sequential(torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3))))
+    images, more = torch.randn(1, 3, 8, 8), {"deconvnet": ("0", 1), "top_patches": ("0",)}.get(function, ())
+    given = (3, 8, 8) if function == "receptive_field" else images
+    with pytest.raises(UnsupportedError, match=f"{function}: a TorchScript model hides its convolutions"):
+        getattr(convitro, function)(scripted, given, *more)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_summary_says_what_it_cannot_count() -> None:
+    inner = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Sequential(nn.Conv2d(4, 4, 3)))
+    found = convitro.summary(nn.Sequential(nn.Conv2d(3, 4, 3), torch.jit.script(inner)), (3, 8, 8), verbose=0)
+    assert found.macs == 6 * 6 * 4 * 27
+    assert "not counted: what runs inside of TorchScript (1)\n" in str(found) + "\n"
+    assert found.to_dict()["warnings"] == ["not counted: what runs inside of TorchScript (1)"]
+    whole = convitro.summary(torch.jit.script(inner), (4, 8, 8), verbose=0)
+    assert "not counted: what runs inside of TorchScript (RecursiveScriptModule)" in str(whole)
+
+
+def test_convolutions_that_are_not_taken_apart_are_named() -> None:
+    up = nn.Sequential(nn.ConvTranspose2d(4, 5, 4, 2, 1), nn.ReLU(), nn.Conv2d(5, 3, 1))
+    found = dissect(nn.Sequential(nn.Conv2d(3, 4, 3), up), torch.randn(1, 3, 8, 8))
+    assert list(found) == ["0", "1.2"]
+    assert found.others == ("1.0 (ConvTranspose2d)",)
+    assert str(found).endswith("\nnot taken apart: 1.0 (ConvTranspose2d)")
+    line = dissect(nn.Sequential(nn.Conv1d(2, 3, 3), nn.Conv1d(3, 3, 1)), torch.randn(1, 2, 8))
+    assert line.others == ("0 (Conv1d)", "1 (Conv1d)")
+    assert str(line).endswith("nothing to take apart\nnot taken apart: 0 (Conv1d), 1 (Conv1d)")
+    assert dissect(up[2], torch.randn(1, 5, 4, 4)).others == ()
 
 
 def test_layers_keeps_only_what_is_asked_for() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from convitro.anatomy.costs.count import Accountant
 from convitro.anatomy.indexing import evenly
 from convitro.datasets import open_dataset
 from convitro.report.study import study
@@ -82,6 +83,22 @@ def test_the_command(folder: Path) -> None:
     page = (folder / "out.html").read_text(encoding="utf-8")
     assert page.count('data-document="network\n') == 3
     assert "small_net: 1 finding" in page or "findings in 2 layers" in page
+
+
+def test_layers_are_counted_once_for_tables_and_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, counted = Accountant.run, list[str]()
+
+    def counting(self: Accountant, input: object, mode: str = "same") -> object:
+        counted.append(mode)
+        return count(self, input, mode)
+
+    monkeypatch.setattr(Accountant, "run", counting)
+    arguments = ["report", "network_of_report_test:small_net", "--input", "1x16x16", "--data", "images.npy"]
+    assert invoke(*arguments, "-o", "out.html")[0] == 0
+    assert counted == ["same"]
+    page = (folder / "out.html").read_text(encoding="utf-8")
+    assert 'data-document="table"' in page
+    assert re.search(r"<th[^>]*>advice</th>", page)
 
 
 def test_wrong_use_writes_nothing(folder: Path) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import datetime
 import json
+import pickle
 import struct
+import sys
 from collections import OrderedDict
-from pathlib import Path
+from importlib import import_module
+from pathlib import Path, PureWindowsPath
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -15,6 +22,7 @@ from torch import Tensor, nn
 
 from convitro.errors import LoadError
 from convitro.sources import load
+from convitro.sources.inert import DICTIONARIES
 
 
 def small() -> nn.Sequential:
@@ -68,9 +76,24 @@ def test_a_prefix_that_the_architecture_has_stays(tmp_path: Path) -> None:
     state = {f"model.{name}": entry for name, entry in trained().items()}
     torch.save(state, path)
     assert arrives(path, state, Wrapped)
-    torch.save({f"model.model.{name}": entry for name, entry in trained().items()}, path)
+    torch.save({f"model.{name}": entry for name, entry in state.items()}, path)  # here only one can be meant
+    assert arrives(path, state, Wrapped)
+    torch.save({f"model.{name}": entry for name, entry in list(state.items())[1:]}, path)
     with pytest.raises(LoadError, match=r"unexpected: model\.model\.0\.bias"):
         load(path, arch=Wrapped)
+
+
+@pytest.mark.parametrize("prefix", ["backbone.", "encoder.body.", "generator_"])
+def test_any_prefix_comes_off_where_just_the_names_of_the_architecture_remain(
+    tmp_path: Path, prefix: str
+) -> None:
+    path = tmp_path / "weights.pt"
+    state = {prefix + name: entry for name, entry in trained().items()}
+    torch.save(state, path)
+    assert arrives(path, trained())
+    torch.save({**state, "loss.weight": torch.ones(4)}, path)
+    with pytest.raises(LoadError, match=rf"missing: 0\.bias[\s\S]*unexpected: {prefix}0\.bias"):
+        load(path, arch=small)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +115,82 @@ def test_wrappers_come_off(tmp_path: Path, wrappers: tuple[str, ...]) -> None:
         content = {"epoch": 3, name: content}
     torch.save(content, path)
     assert arrives(path, trained())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"generator": trained(), "epoch": 3, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}},
+        {"checkpoint": {"model": trained()}, "epoch": 3},
+    ],
+    ids=["the only one with weights", "the only one at all"],
+)
+def test_an_unusual_wrapper_comes_off_where_nothing_else_can_be_meant(
+    tmp_path: Path, content: dict[str, Any]
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save(content, path)
+    assert arrives(path, trained())
+
+
+def test_two_networks_in_a_checkpoint_are_not_chosen_between(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"generator": trained(), "discriminator": trained()}, path)
+    with pytest.raises(LoadError, match=r"holds no weights[\s\S]*a dictionary of generator, discriminator"):
+        load(path, arch=small)
+
+
+EXTRAS: dict[str, Any] = {
+    "the script's arguments": argparse.Namespace(lr=0.1, data=Path("pictures")),
+    "a score of NumPy": np.float64(93.5),
+    "a curve of NumPy": np.arange(5.0),
+    "a folder": PureWindowsPath("C:/runs"),
+    "a date": datetime.datetime(2026, 11, 22, 4, 50),
+    "a time": datetime.timedelta(seconds=5),
+    "a namespace": SimpleNamespace(lr=0.1),
+}
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_a_script_keeps_beside_the_weights_is_passed_over(
+    tmp_path: Path, extra: str, zipped: bool
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    content = {"state_dict": trained(), "extra": EXTRAS[extra]}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    assert arrives(path, trained())
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        torch.load(path, weights_only=True)  # the door is closed again
+
+
+@pytest.mark.parametrize("name", DICTIONARIES)
+def test_a_dictionary_of_settings_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / "epoch=3.ckpt"
+    module, _, kind = name.rpartition(".")
+    settings = type(kind, (dict,), {"__module__": module})
+    parts = module.split(".")
+    with monkeypatch.context() as patch:
+        for index in range(len(parts)):
+            parent = ModuleType(".".join(parts[: index + 1]))
+            setattr(parent, kind, settings)
+            patch.setitem(sys.modules, parent.__name__, parent)
+        torch.save({"state_dict": trained(), "hyper_parameters": settings(lr=0.1)}, path)
+    assert arrives(path, trained())
+
+
+@pytest.mark.parametrize(
+    "name", ["subprocess.Popen", "builtins.eval", "os.system", "argparse.ArgumentParser"]
+)
+def test_what_is_no_plain_value_is_still_refused(tmp_path: Path, name: str) -> None:
+    module, _, function = name.partition(".")
+    called = type("Called", (), {"__reduce__": lambda self: (getattr(import_module(module), function), ())})
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"state_dict": trained(), "args": argparse.Namespace(a=called())}, path)
+    with pytest.raises(LoadError, match=r"holds more than weights[\s\S]*it was not run"):
+        load(path, arch=small)
 
 
 def test_averaged_weights_are_taken_only_where_there_are_no_others(tmp_path: Path) -> None:

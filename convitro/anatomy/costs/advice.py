@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,25 @@ REPLACEABLE = {5: "two", 7: "three"}
 USUAL = {"aggregation": "sum", "window": "sum", "combine": "multiply"}
 
 
+@dataclass
+class BiasUse:
+    """Who gets one bias of the model: a layer that runs twice, or a tied bias, is added in several places.
+
+    Args:
+        calls: the convolutions that add it.
+        functions: how many functions of any sort got it.
+    """
+
+    calls: list[ConvCall] = field(default_factory=list)
+    functions: int = 0
+
+    @property
+    def useless(self) -> bool:
+        """Nothing but a batch normalisation follows, wherever it is used."""
+        users = [call.users for call in self.calls]
+        return self.functions == len(users) and all(each and all(each) for each in users)
+
+
 @dataclass(frozen=True)
 class ConvCall:
     """What advice needs to know of one 2-D convolution.
@@ -32,6 +51,7 @@ class ConvCall:
         batch, output_size: images, and rows and columns of its maps.
         bias: the numbers of its bias, 0 without one.
         users: for each function that got its maps, whether that is a batch normalisation of them.
+        bias_use: who gets its bias; None where nobody knows.
     """
 
     kernel_size: tuple[int, ...]
@@ -40,6 +60,7 @@ class ConvCall:
     output_size: tuple[int, int]
     bias: int
     users: list[bool] = field(default_factory=list)
+    bias_use: BiasUse | None = None
 
     @classmethod
     def of(cls, call: Mapping[str, Any], result: Tensor) -> ConvCall:
@@ -62,14 +83,25 @@ class ConvCall:
 
 
 class Consumers:
-    """Who uses the maps of each convolution: some are used by nothing but a batch normalisation."""
+    """Who uses the maps and the bias of each convolution: some maps go into a batch normalisation only.
 
-    def __init__(self) -> None:
+    Args:
+        own: parameters and buffers of the model; of no other tensor is known who else uses it.
+    """
+
+    def __init__(self, own: Iterable[Tensor]) -> None:
         self._users = WeakIdKeyDictionary()
+        self._biases = WeakIdKeyDictionary({tensor: BiasUse() for tensor in own if tensor.ndim == 1})
 
-    def made(self, maps: Tensor, call: ConvCall) -> None:
-        """A convolution made these maps."""
-        self._users[maps] = call.users
+    def made(self, maps: Tensor, call: Mapping[str, Any]) -> ConvCall:
+        """A convolution made these maps; what advice needs to know of it."""
+        bias = call.get("bias")
+        use = None if bias is None else self._biases.get(bias)
+        made = replace(ConvCall.of(call, maps), bias_use=use)
+        self._users[maps] = made.users
+        if use is not None:
+            use.calls.append(made)
+        return made
 
     def called(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """A function was called; it has used whatever it got, unless it only asked for a size."""
@@ -78,16 +110,22 @@ class Consumers:
         names = BATCH_NORMS.get(function)
         normalised = None if names is None else bound(names, args, kwargs)["input"]
         for leaf in tree_leaves((args, kwargs)):
-            users = self._users.get(leaf) if isinstance(leaf, Tensor) else None
-            if users is not None:
+            if not isinstance(leaf, Tensor):
+                continue
+            if (users := self._users.get(leaf)) is not None:
                 users.append(leaf is normalised)
+            if (use := self._biases.get(leaf)) is not None:
+                use.functions += 1
 
     def returned(self, output: Any) -> None:
         """The model returned these."""
         for leaf in tree_leaves(output):
-            users = self._users.get(leaf) if isinstance(leaf, Tensor) else None
-            if users is not None:
+            if not isinstance(leaf, Tensor):
+                continue
+            if (users := self._users.get(leaf)) is not None:
                 users.append(False)
+            if (use := self._biases.get(leaf)) is not None:
+                use.functions += 1
 
 
 def advice_on(
@@ -98,7 +136,7 @@ def advice_on(
     for row in rows:
         only = calls.get(row.name, [])
         if len(only) == 1:
-            found[row.name] += on_convolution(only[0])
+            found[row.name] += on_convolution(only[0], again=row.shared > 0)
     dominant = dominating(rows)
     if dominant is not None:
         total = sum(row.output_bytes for row in rows)
@@ -112,16 +150,13 @@ def advice_on(
     return {name: tuple(sentences) for name, sentences in found.items() if sentences}
 
 
-def on_convolution(call: ConvCall) -> list[str]:
-    """What can be said of a convolution by itself."""
+def on_convolution(call: ConvCall, *, again: bool) -> list[str]:
+    """What can be said of a convolution by itself; parameters that were there before are saved once."""
     found = []
     if call.problem is not None:
-        found += [
-            sentence
-            for sentence in (smaller_kernels(call, call.problem), half_a_pixel(call.problem))
-            if sentence
-        ]
-    if call.bias and call.users and all(call.users):
+        smaller = "" if again else smaller_kernels(call, call.problem)
+        found += [sentence for sentence in (smaller, half_a_pixel(call.problem)) if sentence]
+    if call.bias_use is not None and call.bias_use.useless and call is call.bias_use.calls[0]:
         found.append(f"its {call.bias:,} biases are useless: only a BatchNorm follows, which takes them away")
     return found
 

@@ -94,7 +94,7 @@ class Accountant(Observer):
         self._calls: Counter[str] = Counter()
         self.follower: Follower | None = None
         self._image_size = (0, 0)
-        self._consumers = Consumers()
+        self._consumers = Consumers((*model.parameters(), *model.buffers()))
 
     @property
     def nodes(self) -> list[Node]:
@@ -195,9 +195,7 @@ class Accountant(Observer):
         call = bound(CONVOLUTIONS.get(func, ("input", "weight", "bias")), args, kwargs)
         macs, frame = count_macs(func, call, result), self._frames[-1]
         own = isinstance(frame.module, (_ConvNd, nn.Linear, Step)) and self.running[-1] is frame.module
-        made = [ConvCall.of(call, result)] if func in CONVOLUTIONS and self.follows else []
-        for conv in made:
-            self._consumers.made(result, conv)
+        made = [self._consumers.made(result, call)] if func in CONVOLUTIONS and self.follows else []
         if own or nesting(self.names[frame.module]) == self.depth:
             frame.macs += macs
             frame.calls += made

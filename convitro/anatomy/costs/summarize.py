@@ -17,7 +17,7 @@ from convitro.anatomy.costs.count import Accountant, rows_without_run
 from convitro.anatomy.costs.rows import Row
 from convitro.anatomy.costs.summary_table import Summary
 from convitro.anatomy.costs.zeros import size_error, zeros
-from convitro.anatomy.observe import check_input, check_model, model_name
+from convitro.anatomy.observe import check_input, check_model, hidden_parts, model_name
 from convitro.anatomy.receptive.network import warnings_of
 from convitro.errors import ArgumentError
 from convitro.geometry import check_choice
@@ -190,5 +190,6 @@ def totalled(
         output_bytes=None if accountant is None else sum(row.output_bytes for row in rows),
         time_ms=(times or {}).get(""),
         warnings=() if follower is None else warnings_of(follower),
+        hidden=() if accountant is None else tuple(hidden_parts(model)),
         **settings,
     )

@@ -40,6 +40,7 @@ class Summary:
         input_bytes, output_bytes: the memory of the input, and of the outputs of all rows.
         time_ms: median time of a run, where times were measured.
         warnings: what of the image could not be followed.
+        hidden: modules whose calls nobody can see, and which are not among the MACs.
         columns: which columns the table shows.
         row_settings: as for `summary`; any makes the table a tree.
         name_width: the most characters of a name in a line.
@@ -60,6 +61,7 @@ class Summary:
     columns: tuple[str, ...]
     row_settings: tuple[str, ...] = ()
     name_width: int | None = None
+    hidden: tuple[str, ...] = ()
 
     @property
     def flops(self) -> int | None:
@@ -84,7 +86,8 @@ class Summary:
         more = ("input_bytes", "output_bytes", "time_ms")
         totals = {name: getattr(self, name) for name in (*names, *more)}
         layers = [row.to_dict() for row in self.rows]
-        return {"model": self.model, "layers": layers, "totals": totals, "warnings": list(self.warnings)}
+        warnings = [*self._hidden_parts(), *self.warnings]
+        return {"model": self.model, "layers": layers, "totals": totals, "warnings": warnings}
 
     def to_csv(self) -> str:
         """The shown columns as comma separated values: plain numbers, bytes, no totals."""
@@ -157,7 +160,11 @@ class Summary:
             return [*notes, "give input_size or input_data to see output shapes and MACs"]
         notes.append(f"MACs: {self.macs:,} in convolutions and linear layers")
         notes.append(f"FLOPs: {self.flops:,} (2 for each MAC)")
-        return notes + self._notes_on_columns()
+        return notes + self._hidden_parts() + self._notes_on_columns()
+
+    def _hidden_parts(self) -> list[str]:
+        names = ", ".join(name or self.model for name in self.hidden)
+        return [f"not counted: what runs inside of TorchScript ({names})"] if names else []
 
     def _notes_on_columns(self) -> list[str]:
         notes = []

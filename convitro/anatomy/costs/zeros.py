@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ def zeros(
 
     Raises:
         ArgumentError: no sizes, or another number of dtypes.
+        ShapeError: there is no memory for them.
     """
     several = bool(input_size) and isinstance(input_size[0], Sequence)
     sizes = [tuple(size) for size in input_size] if several else [tuple(input_size)]
@@ -54,9 +56,26 @@ def zeros(
     else:
         sizes = [(1, *size) if lacks_batch(model, size) else size for size in sizes]
     return tuple(
-        torch.zeros(size, dtype=kind, device=device or first.device)
-        for size, kind in zip(sizes, kinds, strict=True)
+        filled(size, kind, device or first.device, caller) for size, kind in zip(sizes, kinds, strict=True)
     )
+
+
+def filled(size: tuple[int, ...], dtype: torch.dtype, device: Any, caller: str) -> Tensor:
+    """Zeros of a size for which there is memory.
+
+    Raises:
+        ShapeError: there is none.
+    """
+    try:
+        return torch.zeros(size, dtype=dtype, device=device)
+    except RuntimeError as error:
+        if not any(word in str(error) for word in ("memory", "overflow")):
+            raise  # no fault of the size
+        raise ShapeError(
+            f"{caller}: there is no memory for an input of this size.",
+            expected="a size such as (3, 224, 224)",
+            received=f"{size}: {prod(size) * dtype.itemsize / 2**30:,.0f} GiB",
+        ) from error
 
 
 def with_batch(size: tuple[int, ...], batch_dim: int, caller: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from convitro.anatomy.diagnosis.records import FEWEST_IMAGES, LayerRecord
 from convitro.anatomy.diagnosis.redundant import redundant_filters
 from convitro.anatomy.diagnosis.saturated import saturated_filters
 from convitro.anatomy.diagnosis.spread import gain, misshapen_layers, outsized_filters
-from convitro.anatomy.observe import check_model
+from convitro.anatomy.observe import batch_for, check_model, check_visible, model_name
 from convitro.plots.words import counted
 
 
@@ -40,13 +40,15 @@ def diagnose(model: nn.Module, data: Any, *, held_out: Any = None, batch_size: i
             batches, as for `top_patches`. A few hundred images tell most.
         held_out: images with labels that were not trained on, in the same forms: only with them over-fitting
             can show.
-        batch_size: images per run; where the data come in batches, theirs.
+        batch_size: images per run; where the data come in batches, theirs. A program of torch.export that
+            takes a fixed number gets that.
 
     Returns:
         A `Diagnosis`: `str()` tells all, `.findings` has every `Finding` with its pictures.
 
     Raises:
         ArgumentError: `model` is no module, or `data` or `held_out` hold no images.
+        UnsupportedError: the model is compiled TorchScript, whose calls nobody can see.
 
     Accuracy: numbers do not depend on how the data are cut into batches, beyond rounding; the same data give
         the same findings.
@@ -62,7 +64,10 @@ def diagnose(model: nn.Module, data: Any, *, held_out: Any = None, batch_size: i
         (4, '0', 0, 'dead')
     """
     model = check_model(model, "diagnose")
+    batch_size = batch_for(model, batch_size)
     records = collect(model, batches(data, batch_size, caller="diagnose"), "looking the network over")
+    if not records.layers:
+        check_visible(model, "diagnose")
     other = None
     if held_out is not None:
         other = answered(model, batches(held_out, batch_size, caller="diagnose"), "held-out images")
@@ -70,7 +75,7 @@ def diagnose(model: nn.Module, data: Any, *, held_out: Any = None, batch_size: i
     findings, unproven = findings_of(records, scores)
     findings = over_fitting(records.answers, other) + under_fitting(records.answers) + findings
     return Diagnosis(
-        type(model).__name__,
+        model_name(model),
         records.images,
         tuple(state_of(record, scores[record.name]) for record in records.layers.values()),
         tuple(findings),

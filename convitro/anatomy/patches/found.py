@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from convitro.anatomy.indexing import checked_index
+from convitro.anatomy.observe import batch_for
 from convitro.anatomy.projections.backtrack import Backtracker, channels_last, in_order
-from convitro.anatomy.projections.deconvolution import project
+from convitro.anatomy.projections.deconvolution import Asked, project
 from convitro.anatomy.projections.projection import Projection
 from convitro.anatomy.receptive.field import Box
 from convitro.anatomy.receptive.network import receptive_field
@@ -24,6 +27,7 @@ from convitro.progress import track
 
 SHOWN_FILTERS, LISTED_FILTERS, FILTERS_IN_A_PAGE = 12, 32, 4
 CLOSE = 1e-3
+NUMBERS_AT_ONCE = 3 * 2**14  # of images: all values of a run are kept for its way back
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -209,25 +213,37 @@ class TopPatches(Tabled):
         return seen.image[:, top:bottom, left:right]
 
     def _project(self, places: Sequence[tuple[int, int]]) -> None:
-        """Compute the projections of these places that are missing: one run for each image."""
-        missing: dict[int, list[tuple[int, int]]] = {}
-        for row, rank in places:
-            if (row, rank) not in self._kept:
-                missing.setdefault(int(self.images[row, rank]), []).append((row, rank))
+        """Compute the projections of these places that are missing, several small images in one run."""
+        missing = [place for place in dict.fromkeys(places) if place not in self._kept]
         if not missing:
             return
-        self._read(places)
+        self._read(missing)
         tracker = Backtracker(self.model, self.layer, self.method)
         with tracker.prepared():
-            for index in track(sorted(missing), f"projections of {self.layer}", len(missing)):
-                image = self._kept["image", index]
-                maps = tracker.maps(image.unsqueeze(0).to(tracker.device, copy=True))
+            runs = list(self._runs(missing))
+            for run in track(runs, f"projections of {self.layer}", len(missing), len):
+                images = [self._image(row, rank) for row, rank in run]
+                maps = tracker.maps(torch.stack(images).to(tracker.device))
                 assert maps is not None
-                for row, rank in missing[index]:
-                    y, x = self.positions[row, rank].tolist()
-                    seen = project(tracker, maps, (0, self.filters[row]), [(y, x)], image)
+                asked = [
+                    Asked(at, self.filters[row], [tuple(self.positions[row, rank].tolist())], image)
+                    for at, ((row, rank), image) in enumerate(zip(run, images, strict=True))
+                ]
+                for (row, rank), seen in zip(run, project(tracker, maps, asked), strict=True):
                     self._check_value(seen.value, row, rank)
                     self._kept[row, rank] = seen
+
+    def _runs(self, places: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+        """The places in the order of their images, cut so that one run has few numbers to keep.
+
+        Where a model looks at the whole batch, each image runs alone, as it would have alone.
+        """
+        alone = any(module.training for module in self.model.modules()) or batch_for(self.model, 0) > 0
+        ordered = sorted(places, key=lambda place: (int(self.images[place]), place))
+        for size, same in groupby(ordered, lambda place: tuple(self._image(*place).shape)):
+            most = 1 if alone else max(1, NUMBERS_AT_ONCE // math.prod(size))
+            waiting = list(same)
+            yield from (waiting[first : first + most] for first in range(0, len(waiting), most))
 
     def _check_value(self, value: float, row: int, rank: int) -> None:
         """Raise if the unit is not what it was: the data or the model have changed.

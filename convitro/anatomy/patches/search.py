@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from convitro.anatomy.batches import Batches, batches
 from convitro.anatomy.dissection import unknown_layers
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.observe import check_model
+from convitro.anatomy.observe import batch_for, check_model, check_visible
 from convitro.anatomy.one_layer import OneLayer
 from convitro.anatomy.patches import resume
 from convitro.anatomy.patches.found import TopPatches
@@ -55,7 +55,7 @@ def top_patches(
         k: how many patches a filter has.
         filters: which one or ones; None for all.
         per_image: how many units of one image a filter may have.
-        batch_size: images per batch, where the data do not come in batches.
+        batch_size: images per batch, where the data do not come in batches, and the model takes any number.
         method: of the projections: "deconvnet", "guided" or "gradient".
         checkpoint: a file that the state is written to, every so many batches and when the call is stopped;
             after that the same call goes on from there, with the same result. It holds numbers only, no code.
@@ -89,7 +89,7 @@ def top_patches(
         check_positive(name, value)
     check_method(method, "top_patches")
     model = check_model(model, "top_patches")
-    source = batches(data, batch_size, caller="top_patches")
+    source = batches(data, batch_for(model, batch_size), caller="top_patches")
     if source.shuffled:
         raise ArgumentError(
             "top_patches: `data` come in another order each time, so that no image has a number.",
@@ -197,6 +197,7 @@ class Search:
     def _rank(self, maps: OneLayer, number: int, images: Tensor) -> None:
         found = maps.maps_of(images.to(maps.device, copy=True))
         if found is None:
+            check_visible(self.model, "top_patches")
             raise unknown_layers([self.layer], maps.seen)
         chosen = self._chosen(found)
         before = Ranking.empty(chosen.shape[1], self.k) if self.ranking is None else self.ranking

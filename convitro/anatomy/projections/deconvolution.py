@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from convitro.anatomy.dissection import unknown_layers
 from convitro.anatomy.indexing import checked_index
-from convitro.anatomy.observe import call_arguments, check_input, check_model
+from convitro.anatomy.observe import call_arguments, check_input, check_model, check_visible
 from convitro.anatomy.projections.backtrack import Backtracker, channels_last, image_in, in_order
 from convitro.anatomy.projections.projection import Projection
 from convitro.anatomy.projections.rules import METHODS
@@ -92,46 +93,64 @@ def deconvnet(
     with tracker.prepared():
         maps = tracker.maps(input)
     if maps is None:
+        check_visible(model, "deconvnet")
         raise unknown_layers([layer], tracker.seen)
     checked_index(filter, maps.shape[1], "filter", layer)
     checked_index(image, len(maps), "image", layer)
     values = maps[image, filter].detach()
     units = [checked_unit(unit, values, layer)] if unit is not None else strongest(values, top, layer)
-    return project(tracker, maps, (image, filter), units, picture_of(input, image))
+    [found] = project(tracker, maps, [Asked(image, filter, units, picture_of(input, image))])
+    return found
 
 
-def project(
-    tracker: Backtracker, maps: Tensor, place: Unit, units: list[Unit] | None, picture: Tensor
-) -> Projection:
-    """One projection; the run stays, so that others can follow.
+class Asked(NamedTuple):
+    """What shall be projected: some units of a filter's map of one image.
+
+    Args:
+        image, filter: which map.
+        units: which of its pixels; None for all.
+        picture: the image in the model's own order.
+    """
+
+    image: int
+    filter: int
+    units: list[Unit] | None
+    picture: Tensor
+
+
+def project(tracker: Backtracker, maps: Tensor, asked: Sequence[Asked]) -> list[Projection]:
+    """Projections of one way back, one for each of some images; the run stays, so that others can follow.
 
     Args:
         tracker: has run.
         maps: what it returned.
-        place: which image and filter.
-        units: which pixels; None for all.
-        picture: the image in the model's own order.
+        asked: each of another image: what starts from different images stays apart on its way.
     """
-    image, filter = place
-    last = channels_last(tracker.model)
-    values = maps[image, filter].detach()
-    chosen = torch.ones_like(values, dtype=torch.bool)
-    if units is not None:
-        chosen = torch.zeros_like(chosen)
-        chosen[tuple(torch.tensor(units).T)] = True
-    signal = torch.zeros_like(maps)
-    signal[image, filter] = (values if tracker.method == "deconvnet" else torch.ones_like(values)) * chosen
+    assert len({one.image for one in asked}) == len(asked)
+    chosen, signal = [], torch.zeros_like(maps)
+    for one in asked:
+        values = maps[one.image, one.filter].detach()
+        mask = torch.full_like(values, one.units is None, dtype=torch.bool)
+        for unit in one.units or ():
+            mask[unit] = True
+        started = values if tracker.method == "deconvnet" else torch.ones_like(values)
+        signal[one.image, one.filter] = started * mask
+        chosen.append(values[mask])
     arrived, notes = tracker.back(maps, signal)
-    return Projection(
-        layer=tracker.layer,
-        filter=filter,
-        method=tracker.method,
-        units=None if units is None else tuple(units),
-        value=float(values[chosen].max()) if chosen.any() else 0.0,
-        input=in_order(picture, last),
-        image=in_order(arrived if arrived.ndim == 3 else arrived[image], last),
-        notes=notes,
-    )
+    last = channels_last(tracker.model)
+    return [
+        Projection(
+            layer=tracker.layer,
+            filter=one.filter,
+            method=tracker.method,
+            units=None if one.units is None else tuple(one.units),
+            value=float(values.max()) if len(values) else 0.0,
+            input=in_order(one.picture, last),
+            image=in_order(arrived if arrived.ndim == 3 else arrived[one.image], last),
+            notes=notes,
+        )
+        for one, values in zip(asked, chosen, strict=True)
+    ]
 
 
 def picture_of(input: Any, image: int) -> Tensor:

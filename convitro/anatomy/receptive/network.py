@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
 from convitro.anatomy.costs.zeros import size_error, zeros
-from convitro.anatomy.observe import Observer, check_model, kind_of
+from convitro.anatomy.observe import Observer, check_model, check_visible, kind_of
 from convitro.anatomy.receptive.call import Function, spellings
 from convitro.anatomy.receptive.field import ReceptiveField, ReceptiveFields
 from convitro.anatomy.receptive.follow import Follower
@@ -104,7 +104,7 @@ def start_all(follower: Follower, inputs: Any, dims: tuple[int, int] = IMAGES["N
     """Every image among the inputs is what units see; their size, (0, 0) if there is none.
 
     Raises:
-        UnsupportedError: images of several sizes.
+        UnsupportedError: images of several sizes, or compiled TorchScript, whose calls nobody can see.
     """
     tensors = [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)]
     images = [tensor for tensor in tensors if tensor.ndim == 4 and tensor.is_floating_point()]
@@ -191,6 +191,8 @@ def receptive_field(
         if isinstance(error, UnsupportedError):
             raise
         raise size_error("receptive_field", input, error) from error
+    if not observer.fields:
+        check_visible(model, "receptive_field")
     name = str(getattr(model, "own_name", type(model).__name__))
     return ReceptiveFields(name, observer.image_size, tuple(observer.fields), warnings_of(observer.follower))
 
@@ -206,7 +208,7 @@ def warnings_of(follower: Follower) -> tuple[str, ...]:
 
 
 def image_dims(model: nn.Module) -> tuple[int, int]:
-    """In which dimensions of its input a model has rows and columns; a live Keras model has its own order."""
+    """In which dimensions of its input a model has rows and columns; live ones of Keras, ONNX differ."""
     ports = getattr(model, "ports_in", ())
     turn = ports[0].turn if ports else None
     return (turn[2], turn[3]) if turn is not None and len(turn) == 4 else IMAGES["NCHW"]

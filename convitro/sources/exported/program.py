@@ -24,6 +24,7 @@ class Program(Graph):
     def __init__(self, *args: Any, sizes: Mapping[str, tuple[int | None, ...]], **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.sizes = dict(sizes)
+        self.batch = next((size[0] for size in self.sizes.values() if len(size) == 4), None)
 
     def _bound(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
         given = super()._bound(arguments, named)

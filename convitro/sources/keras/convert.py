@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from convitro.errors import UnsupportedError
+from convitro.sources.graph import Port
 from convitro.sources.keras.builder import Builder, is_functional, noted
-from convitro.sources.keras.network import KerasGraph, Port
+from convitro.sources.keras.network import KerasGraph
 from convitro.sources.keras.recipe import Value, turn
 
 

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor
 
 from convitro.errors import ShapeError
-from convitro.sources.graph import Graph, Step
+from convitro.sources.graph import Graph, Port, Step
 from convitro.sources.keras.recipe import turn
-
-
-class Port(NamedTuple):
-    """An input or output of the network.
-
-    Args:
-        name: of the value in the graph.
-        shape: in the order that the caller speaks; None where any size will do.
-        turn: the permutation between the caller's order and the graph's; None if they are the same.
-        channels_first: whether the caller speaks channels first.
-    """
-
-    name: str
-    shape: tuple[int | None, ...]
-    turn: tuple[int, ...] | None = None
-    channels_first: bool = False
 
 
 class KerasGraph(Graph):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from convitro.errors import LoadError
-from convitro.sources.graph import Graph, Step
+from convitro.sources.graph import Graph, Port, Step
 from convitro.sources.onnx.checking import checked, parse
 from convitro.sources.onnx.fallback import RuntimeStep, unsupported
 from convitro.sources.onnx.folding import Constant, fold, with_biases
@@ -85,7 +85,17 @@ def from_onnx(model: Any, *, channels_first: bool = False) -> Graph:
     if channels_first:
         steps = [Door(argument) for argument in sorted(last)] + steps
         inputs = [outside(argument) if argument in last else argument for argument in inputs]
-    return Graph(name, inputs, steps, outputs, values, size).eval()
+    graph = Graph(name, inputs, steps, outputs, values, size).eval()
+    if last and not channels_first:
+        graph.ports_in = tuple(port(value, last) for value in arguments)
+    return graph
+
+
+def port(value: Any, last: Collection[str]) -> Port:
+    """What a live model says of an argument: its sizes, and whether channels come last."""
+    sizes = tuple(dimension.dim_value or None for dimension in value.type.tensor_type.shape.dim)
+    turn = (0, 3, 1, 2) if value.name in last else None
+    return Port(value.name, sizes, turn, channels_first=turn is None)
 
 
 class Door(Step):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from convitro.anatomy import dissect, summary
+from convitro.anatomy import diagnose, dissect, summary, top_patches
 from convitro.errors import ArgumentError, LoadError, ShapeError, UnsupportedError
 from convitro.sources import load, open_network
 from tests.sources.exported.networks import Net, export, network
@@ -46,6 +48,43 @@ def test_the_summary_is_that_of_the_model(pair: tuple[Path, Net]) -> None:
     assert (ours.parameters, ours.macs) == (theirs.parameters, theirs.macs)
     own = [(row.name, row.kind, row.macs) for row in ours.rows]
     assert all((row.name, row.kind, row.macs) in own for row in theirs.rows if row.macs)
+
+
+def test_a_program_in_memory_is_that_of_its_file() -> None:
+    torch.manual_seed(0)
+    picture = torch.randn(1, 3, 32, 32)
+    program: Any = torch.export.export(network(), (picture,))
+    ours, theirs = dissect(program, picture), dissect(network_of_file(program), picture)
+    assert list(ours) == list(theirs) == ["stem.0", "block.conv", "block.conv#2", "conv2d", "mirror"]
+    torch.testing.assert_close(ours.output, theirs.output, rtol=0, atol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.output, program.module()(picture))
+
+
+def test_a_program_for_one_picture_is_looked_over_one_by_one() -> None:
+    torch.manual_seed(0)
+    model, images = network(), torch.randn(5, 3, 32, 32)
+    program: Any = network_of_file(torch.export.export(model, (images[:1],)))
+    with pytest.raises(ShapeError, match=r"expected: 1x3x32x32"):
+        program(images)
+    ours, theirs = diagnose(program, images), diagnose(model, images)
+    assert ours.images == 5
+    assert ours.findings[0].where == theirs.findings[0].where
+    found, expected = (top_patches(each, images, "stem.0", k=3) for each in (program, model))
+    assert torch.equal(found.images, expected.images)
+    torch.testing.assert_close(found.projection(0).image, expected.projection(0).image)
+
+
+def test_a_program_for_two_pictures_says_what_would_free_it(tmp_path: Path) -> None:
+    export(network(), tmp_path / "two.pt2", torch.randn(2, 3, 32, 32))
+    with pytest.raises(ShapeError, match=r"does not run[\s\S]*dynamic_shapes=\.\.\.\) leaves sizes free"):
+        open_network(tmp_path / "two.pt2")
+
+
+def network_of_file(program: torch.export.ExportedProgram) -> nn.Module:
+    with tempfile.NamedTemporaryFile(suffix=".pt2") as file:
+        torch.export.save(program, file.name)
+        return load(file.name)
 
 
 def test_gradients_are_those_of_the_model(pair: tuple[Path, Net]) -> None:
