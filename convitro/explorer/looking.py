@@ -84,7 +84,7 @@ class Looking:
         return {"doing": now.doing, "done": now.done, "total": now.total or 0} if now else NOTHING
 
     @contextmanager
-    def counted(self, doing: str) -> Iterator[Counted]:
+    def counted(self, *, doing: str) -> Iterator[Counted]:
         """The images for one pass, which others can follow meanwhile; the network is held."""
         images = self.images.mapped(self.network.normalize)
         with self.running:
@@ -96,7 +96,7 @@ class Looking:
 
     def patches(self, layer: str) -> TopPatches:
         """The strongest patches of every filter of a layer; those of the last four layers are kept."""
-        with self.counted("patches") as images:
+        with self.counted(doing="patches") as images:
             if layer not in self.found:
                 self.found[layer] = top_patches(self.network.model, images, layer, k=PATCHES)
             self.found.move_to_end(layer)
@@ -112,5 +112,5 @@ class Looking:
     @cached_property
     def health(self) -> Diagnosis:
         """The network looked over."""
-        with self.counted("health") as images:
+        with self.counted(doing="health") as images:
             return diagnose(self.network.model, images)

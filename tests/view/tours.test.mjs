@@ -201,3 +201,13 @@ test("where maps are kept apart, the tours count all of them", () => {
     assert.match(step.words(factsOf(NETWORKS["nothing but apart"], step)), /\*\*96\*\*/, key);
   }
 });
+
+test("a layer that does not add is not said to add", () => {
+  const said = (key) => {
+    const step = steps.find((each) => each.key === key);
+    return step.words(factsOf(NETWORKS["kept apart"], step));
+  };
+  assert.match(said("why-sum.2"), /the logsumexp\(beta=5\.0\) of all is \*\*−0\.988\*\*/);
+  assert.doesNotMatch(said("why-sum.2"), /together/);
+  for (const key of ["why-sum.3", "why-sum.4", "why-sum.5"]) assert.match(said(key), /would/, key);
+});

@@ -10,6 +10,7 @@ import * as aggregations from "./aggregations.js";
 import { beside, others } from "./compared.js";
 import { chooseModel, modelFile, modelProblem, models, opening, takeUpChoices } from "./models.js";
 import { folded, unit } from "./network.js";
+import { watched } from "./looking.js";
 import { Requests } from "./requests.js";
 import * as sees from "./sees.js";
 import * as training from "./training.js";
@@ -17,7 +18,6 @@ import { table, tableRefusal } from "./table.js";
 
 const OF_EVERY_NETWORK = ["network", "models", "model", "pictures", "upload"]; // requests
 const PENDING_AFTER_MS = 150;
-const LOOK_AGAIN_MS = 500;
 const MAPS_AT_ONCE = 2; // so that a chosen filter never waits behind a long row of layers
 
 /** Loads documents from a source into the store. */
@@ -202,7 +202,7 @@ export class Loader extends Requests {
     const picture = untracked(() => store.network.value?.picture.id ?? "");
     return this.newest("patches", async (signal) => {
       const key = ["patches", layer, filter].join("\n");
-      const look = () => this.watched(() => this.source.patches(picture, layer, filter, signal), signal);
+      const look = () => watched(this.source, () => this.source.patches(picture, layer, filter, signal), signal);
       const found = await this.cache.get(key, look);
       if (!signal.aborted) sees.patches.value = found;
     });
@@ -211,25 +211,13 @@ export class Loader extends Requests {
   /** Load what a look over the network finds. */
   loadHealth() {
     return this.into(sees.health, sees.healthRefusal, "health", (signal) =>
-      this.watched(() => this.source.health(signal), signal),
+      watched(this.source, () => this.source.health(signal), signal),
     );
   }
 
   /** Load the table of all layers. */
   loadTable() {
     return this.into(table, tableRefusal, "table", (signal) => this.source.table(signal));
-  }
-
-  /** Load something for which the network passes many images; meanwhile the page learns how far it is. */
-  async watched(load, signal) {
-    const ask = () => this.source.looking(signal).then((far) => (sees.looked.value = far), () => {}); // the load itself says what fails
-    const timer = setInterval(ask, LOOK_AGAIN_MS);
-    try {
-      return await load();
-    } finally {
-      clearInterval(timer);
-      sees.looked.value = null;
-    }
   }
 
   /** Load which channels of a filter oppose each other at every pixel: more than a page shows. */

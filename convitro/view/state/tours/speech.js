@@ -25,6 +25,11 @@ export function added(values, most = 4) {
   return shown.join(" ") + (values.length > most ? " + …" : "");
 }
 
+/** Values one after the other, where they are not added: "0.1, −0.4, 0.2". */
+export function listed(values, most = 4) {
+  return values.slice(0, most).map(format).join(", ") + (values.length > most ? ", …" : "");
+}
+
 /** What is said of a pixel of a layer that keeps its maps apart; null of any other. */
 export function apart({ here }) {
   return here.separate ? 'This layer keeps its partial maps apart (`aggregation="none"`): at no pixel are its channels combined.' : null;

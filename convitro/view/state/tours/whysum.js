@@ -3,7 +3,7 @@
 import { readsNoPadding } from "../../numbers/arithmetic.js";
 import { format, formatShare } from "../../numbers/format.js";
 import { opposedPixel } from "../../numbers/opposition.js";
-import { added, apart, many, mixing, named, withServer } from "./speech.js";
+import { added, apart, listed, many, mixing, named, withServer } from "./speech.js";
 
 /** The channels of the open filter, and where they are read. */
 function filterOf({ filter, layer }) {
@@ -43,11 +43,13 @@ export const WHY_SUM = {
       pixel: opposed,
       words: (f) => {
         if (!f.ready) return null;
-        const { pixel, values, aggregated, whole, names } = f.here;
+        const { pixel, values, aggregated, aggregation, whole, names } = f.here;
         const where = `At row ${pixel.y}, column ${pixel.x}`;
         if (f.here.separate) return apart(f);
         if (names.length === 1) return `${where} the one channel gives **${format(values[0])}**, and that is the result. Point at any map: the numbers follow.`;
-        return `${where} the ${whole ? "" : "first "}channels give **${added(values)}**; together **${format(aggregated)}**. Point at any other place of a map: all numbers here follow you.`;
+        const channels = `${where} the ${whole ? "" : "first "}channels give`;
+        if (aggregation !== "sum") return `${channels} **${listed(values)}**; the ${aggregation} of ${whole ? "these" : "all"} is **${format(aggregated)}**. This layer is a rare one that does not add. What a sum would make of them comes next.`;
+        return `${channels} **${added(values)}**; together **${format(aggregated)}**. Point at any other place of a map: all numbers here follow you.`;
       },
     },
     {
@@ -58,10 +60,11 @@ export const WHY_SUM = {
       pixel: opposed,
       words: (f) => {
         if (!f.ready) return null;
-        const { pair, brought, kept, lost, whole } = f.here;
+        const { pair, brought, kept, lost, whole, aggregation } = f.here;
+        const [keeps, cancels] = aggregation === "sum" ? ["keeps", "cancels"] : ["would keep", "would cancel"];
         if (!pair) return `Here nothing cancels: ${f.here.names.length === 1 ? "there is one channel only" : "all channels pull the same way"}. Move to another pixel and watch for numbers of opposite sign.`;
         const some = whole ? "all channels bring" : "the channels on this page bring";
-        return `Here ${named(pair.up)} gives **${format(pair.plus)}** and ${named(pair.down)} **${format(pair.minus)}**. In size ${some} **${format(brought)}**; their sum keeps **${format(kept)}**: **${formatShare(lost)}** cancels. That is real. But training chose these weights, and can turn any sign.`;
+        return `Here ${named(pair.up)} gives **${format(pair.plus)}** and ${named(pair.down)} **${format(pair.minus)}**. In size ${some} **${format(brought)}**; their sum ${keeps} **${format(kept)}**: **${formatShare(lost)}** ${cancels}. That is real. But training chose these weights, and can turn any sign.`;
       },
     },
     {
@@ -72,7 +75,7 @@ export const WHY_SUM = {
       words: (f) => {
         const { kernel_size: [rows, columns], channels_per_filter: channels } = f.layer; // prettier-ignore
         const count = rows * columns * channels;
-        return `One pixel is one long sum: **${count}** numbers of the patches times **${count}** weights. That is a linear layer, used with the same weights at every place. In every linear layer features can cancel; where that costs, the gradient changes the weights.`;
+        return `${f.layer.aggregation === "sum" ? "One pixel is" : "Added up, one pixel would be"} one long sum: **${count}** numbers of the patches times **${count}** weights. That is a linear layer, used with the same weights at every place. In every linear layer features can cancel; where that costs, the gradient changes the weights.`;
       },
     },
     {
@@ -84,7 +87,7 @@ export const WHY_SUM = {
         if (layer.channels_per_filter === 1) return "With one channel nothing can cancel, so there is nothing to count here.";
         if (!cancelled) return null;
         const chance = cancelled.baseline === null ? "" : ` Random weights would lose **${formatShare(cancelled.baseline)}** on this same picture.`;
-        return `Over its whole map this filter loses **${formatShare(cancelled.value)}** in the sum.${chance} Losing more than chance is no fault: such a filter answers to a difference between its channels.`;
+        return `Over its whole map this filter ${layer.aggregation === "sum" ? "loses" : "would lose"} **${formatShare(cancelled.value)}** in the sum.${chance} Losing more than chance is no fault: such a filter answers to a difference between its channels.`;
       },
       without: withServer("The view Aggregation counts how much cancels over all pixels, beside what chance would lose."),
     },
