@@ -234,7 +234,9 @@ def untrained(
 
 
 def spanned(ends: tuple[float, ...]) -> str:
-    """ " from 0.01 to 0.64", or nothing."""
+    """ " from 0.01 to 0.64", " (only 0.05 was tried)", or nothing."""
+    if len(set(ends)) == 1:
+        return f" (only {ends[0]:g} was tried)"
     return f" from {ends[0]:g} to {ends[1]:g}" if ends else ""
 
 

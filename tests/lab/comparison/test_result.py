@@ -191,6 +191,9 @@ def test_where_no_rate_trained_it_is_said_once_with_what_was_tried(content: dict
     assert "edge of the grid" not in said
     said = words(Comparison.from_dict(content | {"chosen": chosen, "search": []}), "caveats")
     assert "no learning rate trained max (drop-in)" in said
+    one_rate = [entry for entry in content["search"] if entry["learning_rate"] == 0.05]
+    said = words(Comparison.from_dict(content | {"chosen": chosen, "search": one_rate}), "caveats")
+    assert "no learning rate (only 0.05 was tried) trained max (drop-in)" in said
     assert "no learning rate" not in words(Comparison.from_dict(content), "caveats")
 
 
