@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convitro.models import small_vgg
+from convitro.pictures import PHOTOGRAPHS
 from tools.pages import IMAGES, PAGES, ROOT, run, title
 
+VIEW = ROOT / "convitro/view"
+ADDRESS = re.compile(r"`#((?:view|tour)=[^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"")
 PUBLIC = (
     "convitro",
@@ -65,6 +69,32 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = [first or second for first, second in LINK.findall(page.read_text("utf-8"))]
     own = [target.partition("#")[0] for target in targets if not target.startswith(("https://", "#"))]
     assert [target for target in own if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=title)
+def test_addresses_of_the_explorer_name_what_is_there(page: Path) -> None:
+    tours = "".join(file.read_text("utf-8") for file in (VIEW / "state/tours").glob("*.js"))
+    sources = {
+        "view": (VIEW / "state/views.js").read_text("utf-8"),
+        "tour": tours,
+        "play": (VIEW / "state/presets.js").read_text("utf-8"),
+    }
+    there = {name: set(re.findall(r'\bid: "([\w-]+)"', source)) for name, source in sources.items()}
+    layers = {name: len(entry) for name, entry in small_vgg().state_dict().items() if name.endswith("weight")}
+    for address in ADDRESS.findall(page.read_text("utf-8")):
+        parts = dict(part.split("=") for part in address.split("&"))
+        layer = parts.pop("layer", "conv1_1")
+        assert int(parts.pop("filter", 0)) < layers[f"{layer}.weight"], address
+        assert parts.pop("picture", "cat") in PHOTOGRAPHS, address
+        assert all(value.partition(".")[0] in there[name] for name, value in parts.items()), address
+
+
+def test_the_glossary_has_every_word_of_the_page() -> None:
+    source = (VIEW / "words.js").read_text("utf-8").partition("WORDS = {")[2]
+    on_the_page = {first or other for first, other in re.findall(r'^  (?:"(.+?)"|(\w+)):', source, re.M)}
+    rows = re.findall(r"^\| (.+?) \|", (ROOT / "docs/glossary.md").read_text("utf-8"), re.M)
+    assert len(on_the_page) > 20
+    assert sorted(on_the_page - set(rows)) == []
 
 
 @pytest.mark.parametrize("folder", ["docs", "docs/design"])

@@ -141,8 +141,8 @@ class LayerAnatomy(Tabled, Convolution):
         """How much of what the channels bring is lost in their sum: 1 - sum |z| / sum_i sum |m_i|.
 
         0 means that the channels agree at every pixel (or are all zero), 1 that they cancel out. Filters with
-        random weights are already near 1 - sqrt(pi / 2n) for n channels: compare with that, not with 0. One
-        filter's `cancellation` has the pixels, and the baseline for the very input.
+        random weights are already near 1 - 1 / sqrt(n) for n channels of equal strength: compare with that,
+        not with 0. One filter's `cancellation` has the pixels, and the baseline for the very input.
 
         Source: own.
         """

@@ -22,6 +22,7 @@ from convitro.lab.networks import build_network
 from convitro.lab.recipe import PRECISIONS, Recipe
 from convitro.lab.result import Training
 from convitro.lab.snapshot import left_out
+from convitro.plots.words import counted
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -95,7 +96,8 @@ def train(
         store = None
         if kept_in is not None and fabric.is_global_zero:
             without = left_out(network, sets.input_size) if kept_in.filters else ()
-            store = Store(kept_in, config, f"{fabric.device.type}, {fabric.world_size} process(es)", without)
+            place = f"{fabric.device.type}, {counted(fabric.world_size, 'process', 'processes')}"
+            store = Store(kept_in, config, place, without)
             store.write_example(sets.example())
         loop = prepare(fabric, network, sets, recipe, store, observe)
         loop.workers = machine.workers

@@ -171,7 +171,7 @@ def test_devices_start_their_own_processes(home: Path) -> None:
     code, out, err = finish(process)
     assert code == 0, err
     assert "net on digits" in out
-    assert "2 process(es)" in (home / "two/environment.json").read_text()
+    assert "2 processes" in (home / "two/environment.json").read_text()
 
 
 def test_a_lost_process_ends_the_others_with_one_message(home: Path) -> None:

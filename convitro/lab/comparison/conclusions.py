@@ -58,9 +58,11 @@ def regime_statement(regime: RegimeStatistics) -> Statement:
         sentences.append(f"{under} the seeds differ too much to say anything about {listed(vague)}.")
     open_ones = [each for each in open_ones if each.arm not in vague]
     if open_ones:
-        bounds = [f"{each.arm} {points(each.largest or 0)}{failures(regime, each.arm)}" for each in open_ones]
+        bounds = [f"{excluded(each)}{failures(regime, each.arm)}" for each in open_ones]
+        another = "no" if len(open_ones) == len(found) else "no other"
         sentences.append(
-            f"{under} no difference to {reference} larger than these points was found: {', '.join(bounds)}."
+            f"{under} {another} difference to {reference} is certain; the intervals exclude more than "
+            f"{listed(bounds)}."
         )
     if almost := [each.arm for each in open_ones if each.holm is not None and each.holm <= SURE]:
         sentences.append(
@@ -91,6 +93,11 @@ def moved(each: Difference, reference: str) -> str:
         f"{each.arm} {verb} {points(abs(each.mean))} points of test accuracy {word} {reference} "
         f"(95 % interval {points(low)} to {points(high)})"
     )
+
+
+def excluded(each: Difference) -> str:
+    """ "2.6 points for max": no larger difference lies in the interval."""
+    return f"{points(each.largest or 0)} points for {each.arm}"
 
 
 def failures(regime: RegimeStatistics, arm: str) -> str:
@@ -142,13 +149,13 @@ def scale_statement(regimes: Mapping[str, RegimeStatistics]) -> Statement:
     if certain:
         sentences.append("So much of these arms' differences as a drop-in is scale, not aggregation.")
     quiet = [
-        f"{each.arm} {points(each.largest)}"
+        excluded(each)
         for each in effects
         if not each.certain and each.largest is not None and each.largest <= VAGUE
     ]
     if quiet:
         sentences.append(
-            f"Calibrating made no difference larger than these points that was found: {', '.join(quiet)}."
+            f"Where calibrating makes no certain difference, the intervals exclude more than {listed(quiet)}."
         )
     return Statement("scale", tuple(sentences))
 
@@ -227,7 +234,9 @@ def untrained(
 
 
 def spanned(ends: tuple[float, ...]) -> str:
-    """ " from 0.01 to 0.64", or nothing."""
+    """ " from 0.01 to 0.64", " (only 0.05 was tried)", or nothing."""
+    if len(set(ends)) == 1:
+        return f" (only {ends[0]:g} was tried)"
     return f" from {ends[0]:g} to {ends[1]:g}" if ends else ""
 
 

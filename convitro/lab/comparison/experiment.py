@@ -67,10 +67,10 @@ class Experiment:
 
     def run(self, workers: int) -> None:
         """Train whatever is missing, beside others that work on the same store."""
-        with Workers(workers, self.opening) as pool, Progress() as progress:
+        with Workers(workers, self.opening) as pool, Progress() as progress, self.store.alive():
             try:
                 while self._step(pool, progress):
-                    self.store.beat()
+                    pass
             finally:
                 self.store.release_all()
 

@@ -18,6 +18,7 @@ from convitro.lab.machine import Machine
 from convitro.lab.result import duration
 from convitro.lab.training import train
 from convitro.lab.watch import unwatched
+from convitro.plots.words import counted
 
 STEPS = 4
 """Of the short training that is timed."""
@@ -59,12 +60,12 @@ class Plan:
         notes = (
             f"{self.searches} trainings search for learning rates, up to {self.extra} more where grids grow; "
             f"{self.finals} are compared; {self.done} of them are done.",
-            f"About {least} to {most} with {max(self.workers, 1)} process(es), on a machine as busy as now.",
+            f"About {least} to {most} with {counted(max(self.workers, 1), 'process', 'processes')}, on a "
+            "machine as busy as now.",
         )
         rows = tuple((name, duration(seconds)) for name, seconds in self.arms.items())
-        return Table(
-            f"{len(self.arms)} arms under {self.regimes} regime(s)", ("arm", "a training"), rows, notes
-        )
+        title = f"{counted(len(self.arms), 'arm')} under {counted(self.regimes, 'regime')}"
+        return Table(title, ("arm", "a training"), rows, notes)
 
     def __str__(self) -> str:
         return str(self.table())

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ class Store:
         self._keys: dict[Cell, str] = {}
         self._there: set[str] = set()
         self._mine: dict[Cell, Path] = {}
-        self._beaten = self._looked = 0.0
+        self._looked = 0.0
         # Arms, rates and seeds say which cells there are, not what comes of one.
         deciding = {name: settings["design"][name] for name in ("recipe", "model")}
         self._stem = json.dumps([SCHEMA, settings["data"], deciding], sort_keys=True)
@@ -146,15 +147,29 @@ class Store:
         for cell in list(self._mine):
             self.release(cell)
 
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Signs of life every few seconds, from a thread of their own: a training may keep this one busy."""
+        over = threading.Event()
+
+        def beats() -> None:
+            while not over.wait(BEAT_S):
+                self.beat()
+
+        thread = threading.Thread(target=beats, name="convitro-beats", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     def beat(self) -> None:
-        """Show that this process is alive; to be called every second or so."""
-        if time.monotonic() - self._beaten < BEAT_S:
-            return
-        self._beaten = time.monotonic()
-        for file in self._mine.values():
+        """Show that this process is alive."""
+        for file in list(self._mine.values()):
             try:
                 os.utime(file)
-            except FileNotFoundError:  # taken over by one that thought this process dead
+            except OSError:  # taken over by one that thought this process dead, or out of reach for a moment
                 continue
 
     def _stale(self, file: Path) -> bool:

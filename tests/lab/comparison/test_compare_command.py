@@ -49,7 +49,7 @@ def test_stopped_by_hand_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -
 def test_a_plan_writes_nothing(tmp_path: Path) -> None:
     code, out, err = compare(*QUICK, "--plan", "-o", "results")
     assert (code, err) == (0, "")
-    assert out.startswith("2 arms under 1 regime(s)\n")
+    assert out.startswith("2 arms under 1 regime\n")
     text = " ".join(out.split())
     assert "2 trainings search for learning rates, up to 0 more where grids grow; 4 are compared" in text
     assert not (tmp_path / "results").exists()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import convitro.lab.comparison.store as store_module
 import convitro.lab.comparison.workers as workers_module
 from convitro.errors import ArgumentError, ExperimentError, LoadError, ShapeError, UnsupportedError
 from convitro.lab import Comparison, Design, compare
@@ -125,6 +129,30 @@ def test_two_share_a_folder(stripes: Data, tmp_path: Path, trained: list[Cell]) 
     other.run(0)
     assert len(trained) == len({*trained})
     assert other.standing() == one.standing()
+
+
+def test_a_claim_shows_life_while_its_process_trains(
+    stripes: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "BEAT_S", 0.01)
+    run = workers_module.run_cell
+    seen: list[Cell] = []
+
+    def slow(bench: Any, cell: Cell) -> dict[str, Any]:
+        (claim,) = (file for file in (tmp_path / "claims").iterdir() if not file.name.startswith("."))
+        os.utime(claim, (0, 0))
+        for _ in range(3000):
+            if claim.stat().st_mtime > 0:
+                seen.append(cell)
+                break
+            time.sleep(0.01)
+        return run(bench, cell)
+
+    monkeypatch.setattr(workers_module, "run_cell", slow)
+    changes = {**SMALL, "learning_rates": 0.05, "extensions": 0}
+    found = compare(data=stripes, folder=tmp_path, workers=0, **changes).to_dict()
+    assert len(seen) == len(found["search"]) + len(found["cells"])
+    assert not [thread for thread in threading.enumerate() if thread.name == "convitro-beats"]
 
 
 def test_another_folder_another_design(stripes: Data, tmp_path: Path) -> None:

@@ -113,8 +113,17 @@ def test_no_difference_in_words() -> None:
     """Mean +0.33 points, sd 0.577, n 3: t = 4.3027 gives 0.33 ± 1.43, so nothing beyond 1.8 points."""
     comparison = plain({"sum": [0.95, 0.96, 0.97], "max": [0.96, 0.96, 0.97]}, "calibrated")
     assert words(comparison, "calibrated") == (
-        "With calibrated first weights no difference to the sum larger than these points was found: max 1.8."
+        "With calibrated first weights no difference to the sum is certain; "
+        "the intervals exclude more than 1.8 points for max."
     )
+
+
+def test_some_differences_in_words() -> None:
+    arms = {"sum": [0.95, 0.96, 0.97], "max": [0.91, 0.93, 0.93], "mean": [0.96, 0.96, 0.97]}
+    said = words(plain(arms), "batchnorm")
+    assert "max loses" in said
+    assert "no other difference to the sum is certain; the intervals exclude more than" in said
+    assert "points for mean." in said
 
 
 def test_exactly_equal_in_words() -> None:
@@ -182,6 +191,9 @@ def test_where_no_rate_trained_it_is_said_once_with_what_was_tried(content: dict
     assert "edge of the grid" not in said
     said = words(Comparison.from_dict(content | {"chosen": chosen, "search": []}), "caveats")
     assert "no learning rate trained max (drop-in)" in said
+    one_rate = [entry for entry in content["search"] if entry["learning_rate"] == 0.05]
+    said = words(Comparison.from_dict(content | {"chosen": chosen, "search": one_rate}), "caveats")
+    assert "no learning rate (only 0.05 was tried) trained max (drop-in)" in said
     assert "no learning rate" not in words(Comparison.from_dict(content), "caveats")
 
 

@@ -9,6 +9,7 @@ from convitro.lab.comparison.report.page import page
 from convitro.lab.comparison.report.sections import report_parts
 from convitro.lab.comparison.result import Comparison
 from convitro.lab.files import write_text
+from convitro.plots.words import counted
 
 PAGE, TEXT = "report.html", "report.md"
 
@@ -30,8 +31,8 @@ def write_report(comparison: Comparison, folder: str | Path) -> tuple[Path, Path
     arms, seeds = len(comparison.arms), len(comparison.design["seeds"])
     title = f"How should a convolution add up? {arms} ways on {comparison.design['data']}"
     lead = (
-        f"{arms} arms under {len(comparison.regimes)} regimes with {seeds} seeds each: "
-        f"{len(comparison.content['cells'])} trainings"
+        f"{counted(arms, 'arm')} under {counted(len(comparison.regimes), 'regime')} with "
+        f"{counted(seeds, 'seed')} each: {counted(len(comparison.content['cells']), 'training')}"
         + ("." if comparison.complete else ", and some are still missing: this is not the end of it.")
     )
     parts = report_parts(comparison)
