@@ -161,6 +161,7 @@ def dissect(model: nn.Module, input: Any, layers: Iterable[str] | None = None) -
     Source: own.
 
     Example:
+        >>> import torch
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 1))
         >>> print(dissect(model, torch.zeros(1, 3, 8, 8)))
         Sequential: 2 convolution layers in execution order, aggregation: sum

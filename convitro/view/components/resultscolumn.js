@@ -12,12 +12,13 @@ const SLACK = 120; // pixels; the lines of a pixel's arithmetic are more or fewe
 export function ResultsColumn({ children }) {
   const inner = useRef(null);
   useEffect(() => {
+    const column = inner.current.parentElement;
     let told = 0;
     const watch = new ResizeObserver(([{ borderBoxSize }]) => {
       const height = borderBoxSize[0].blockSize;
       if (height <= told && height > told - SLACK) return;
       told = height;
-      inner.current.parentElement.style.containIntrinsicHeight = `${height}px`;
+      column.style.containIntrinsicHeight = `${height}px`;
     });
     watch.observe(inner.current);
     return () => watch.disconnect();
