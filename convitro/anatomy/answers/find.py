@@ -16,6 +16,7 @@ from convitro.anatomy.connections import tensors
 from convitro.anatomy.ending import Sigmoids
 from convitro.anatomy.observe import Observer, check_input, check_model, model_name
 from convitro.anatomy.recognise import SUMS
+from convitro.anatomy.trace import first_argument
 from convitro.errors import ArgumentError, UnsupportedError
 
 RECENT = 12  # maps kept while the model runs: a head of pooling, dropout and reshaping makes fewer
@@ -48,7 +49,7 @@ class AnswerObserver(Observer):
     ) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        self.sigmoids.follow(func, args[0] if args else kwargs.get("input"), result)
+        self.sigmoids.follow(func, first_argument(args, kwargs), result)
         call = read_linear(func, args, kwargs, self._fixed)
         if call is not None:
             self._record(*call, result)

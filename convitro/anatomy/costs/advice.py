@@ -110,22 +110,21 @@ class Consumers:
         names = BATCH_NORMS.get(function)
         normalised = None if names is None else bound(names, args, kwargs)["input"]
         for leaf in tree_leaves((args, kwargs)):
-            if not isinstance(leaf, Tensor):
-                continue
-            if (users := self._users.get(leaf)) is not None:
-                users.append(leaf is normalised)
-            if (use := self._biases.get(leaf)) is not None:
-                use.functions += 1
+            self._given(leaf, normalised=leaf is normalised)
 
     def returned(self, output: Any) -> None:
         """The model returned these."""
         for leaf in tree_leaves(output):
-            if not isinstance(leaf, Tensor):
-                continue
-            if (users := self._users.get(leaf)) is not None:
-                users.append(False)
-            if (use := self._biases.get(leaf)) is not None:
-                use.functions += 1
+            self._given(leaf, normalised=False)
+
+    def _given(self, leaf: Any, *, normalised: bool) -> None:
+        """Somebody got this; `normalised` if it is the maps of a batch normalisation."""
+        if not isinstance(leaf, Tensor):
+            return
+        if (users := self._users.get(leaf)) is not None:
+            users.append(normalised)
+        if (use := self._biases.get(leaf)) is not None:
+            use.functions += 1
 
 
 def advice_on(

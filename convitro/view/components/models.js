@@ -5,6 +5,7 @@ import { chooseModel, choosingModel, MODEL_FILES, modelFile, modelProblem, model
 import { modelId } from "../state/store.js";
 import { Dialog } from "./dialog.js";
 import { html } from "./html.js";
+import { Reason } from "./refused.js";
 
 const FIELDS = [
   { key: "input", label: "input size", placeholder: "found out", words: "channels x height x width, such as 3x224x224" },
@@ -39,14 +40,10 @@ export function ModelDialog({ loader }) {
 
 /** How the file does that was chosen last, and what its model takes. */
 function Opening({ loader }) {
-  const { problem, expected, received, hint } = modelProblem.value ?? {};
+  const { problem, expected } = modelProblem.value ?? {};
   return html`<div class="model-opening">
     ${opening.value && html`<p role="status">Opening ${opening} … <progress aria-label="Opening ${opening}"></progress></p>`}
-    ${
-      problem &&
-      html`<div class="model-problem" role="alert"><p><b>${problem}</b>${expected && html` Expected: ${expected}.`}
-        ${received && html` Received: ${received}.`}${hint && html` What to do: ${hint}.`}</p></div>`
-    }
+    ${problem && html`<div class="model-problem" role="alert"><p><${Reason} ...${modelProblem.value} /></p></div>`}
     <details open=${/input|mean|std/.test(`${problem} ${expected}`)}>
       <summary>What the model takes, where it cannot be found out</summary>
       <div class="model-takes">
