@@ -1,6 +1,6 @@
 /** The chain of a filter: channels and kernels on the left, flowing into what is made of them on the right. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { inputScale } from "../numbers/scale.js";
 import { turnPage } from "../state/actions.js";
 import { productLimit } from "../state/parts.js";
@@ -19,7 +19,7 @@ export function Chain() {
   const stale = layer.name !== layerName.value || filter !== filterIndex.value; // and what is asked for may never come
   const channels = inputs.channels;
   const [rows, setRows] = useState(narrow.matches ? FEW_ROWS : channels.length);
-  useEffect(() => setRows(narrow.matches ? FEW_ROWS : layer.channels_per_page), [layer.name, start]);
+  useLayoutEffect(() => setRows(narrow.matches ? FEW_ROWS : layer.channels_per_page), [layer.name, start]);
   const shown = rowOrder.value.slice(0, rows);
   return html`<div
     class="chain"

@@ -1,12 +1,12 @@
 /** A modal dialog: the browser's own, so that focus and Escape work as everywhere. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "./html.js";
 
 /** @param {{title: string, onClose: () => void, children: any, class?: string}} props */
 export function Dialog({ title, onClose, children, ...rest }) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     box.current.showModal();
   }, []);
   const close = () => {

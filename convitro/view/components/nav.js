@@ -1,6 +1,6 @@
 /** The views of the page, as tabs. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { view } from "../state/store.js";
 import { chooseView, shownViews } from "../state/views.js";
 import { html } from "./html.js";
@@ -8,7 +8,7 @@ import { html } from "./html.js";
 export function Nav() {
   const views = shownViews();
   const row = useRef(null);
-  useEffect(() => reveal(row.current), [view.value, views.length]);
+  useLayoutEffect(() => reveal(row.current), [view.value, views.length]);
   useEffect(() => {
     const again = () => reveal(row.current);
     addEventListener("resize", again);

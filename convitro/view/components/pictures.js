@@ -1,6 +1,6 @@
 /** Choose a picture: a bundled one, or one's own. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { choosePicture } from "../state/actions.js";
 import { compared, MOST, others, toggleCompared } from "../state/compared.js";
 import { openFile } from "../state/files.js";
@@ -52,7 +52,7 @@ function Choice({ id, name, index }) {
   const canvas = useRef(null);
   const { values, shape } = pictures.value.arrays.pictures;
   const [, height, width, channels] = shape;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const size = height * width * channels;
     drawPicture(canvas.current, {
       values: values.subarray(index * size, (index + 1) * size),

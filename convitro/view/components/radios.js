@@ -1,6 +1,6 @@
 /** A row of things of which one is chosen: one tab stop, arrow keys move and choose, as in any radio group. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "./html.js";
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
@@ -17,7 +17,7 @@ export function Radios({ label, items, chosen, onChoose, class: rowClass = "segm
   const row = useRef(null);
   const at = items.findIndex(({ key }) => key === chosen);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const button = row.current?.children[at];
     if (button) reveal(row.current, button);
   }, [at, items.length]);

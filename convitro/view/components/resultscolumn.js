@@ -1,6 +1,6 @@
 /** The column beside the rows, which stays in sight while they scroll. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "./html.js";
 
 const SLACK = 120; // pixels; the lines of a pixel's arithmetic are more or fewer from one pixel to the next
@@ -11,7 +11,7 @@ const SLACK = 120; // pixels; the lines of a pixel's arithmetic are more or fewe
  */
 export function ResultsColumn({ children }) {
   const inner = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const column = inner.current.parentElement;
     let told = 0;
     const watch = new ResizeObserver(([{ borderBoxSize }]) => {

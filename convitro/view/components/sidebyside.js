@@ -1,6 +1,6 @@
 /** The open filter on several pictures, side by side on one scale. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { format, formatShare } from "../numbers/format.js";
 import { signedScale } from "../numbers/scale.js";
 import { hover, pin } from "../state/actions.js";
@@ -91,7 +91,7 @@ function Away({ id, name }) {
 
 function Pixels({ pixels }) {
   const canvas = useRef(null);
-  useEffect(() => drawPicture(canvas.current, pixels), [pixels]);
+  useLayoutEffect(() => drawPicture(canvas.current, pixels), [pixels]);
   return html`<canvas ref=${canvas} aria-hidden="true"></canvas>`;
 }
 

@@ -1,7 +1,7 @@
 /** Words with an explanation: dotted, and the bubble that explains them on hover, focus or touch. */
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { WORDS } from "../words.js";
 import { html } from "./html.js";
 
@@ -36,7 +36,7 @@ export function Term({ word, children }) {
 export function Bubble() {
   const box = useRef(null);
   const shown = bubble.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!shown || !box.current) return;
     const { offsetWidth: width, offsetHeight: height, style } = box.current;
     const left = Math.min(Math.max(shown.rect.left + shown.rect.width / 2 - width / 2, 8), innerWidth - width - 8);

@@ -109,17 +109,23 @@ def test_an_address_that_asks_for_nothing_known_opens_all_the_same(
     expect(page.locator(".banner")).to_have_count(0)
 
 
-def test_the_newest_choice_wins(open_page: OpenPage) -> None:
-    page = open_page(filter=0)
+def test_the_newest_choice_wins(new_page: OpenPage, explorers: Callable[[str], Explorer]) -> None:
+    page = new_page()
     held = []
     page.route("**/api/filter?*filter=1&*", lambda route: held.append(route))
+    page.goto(explorers("small").address(filter=0))
+    settled(page)
+    chain = page.locator(".chain")
     page.keyboard.press("j")
+    expect(page).to_have_url(re.compile("filter=1"))
     page.keyboard.press("j")
-    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:2")
-    expect(page.locator(".chain")).to_have_attribute("data-pending", "false")
+    expect(chain).to_have_attribute("data-filter", "0:2")
+    expect(chain).to_have_attribute("data-pending", "false")
+    assert held
     for route in held:
-        route.abort()
-    expect(page.locator(".chain")).to_have_attribute("data-filter", "0:2")
+        route.continue_()
+    page.keyboard.press("j")  # what the server answers after the late one
+    expect(chain).to_have_attribute("data-filter", "0:3")
     expect(page.locator(".banner")).to_have_count(0)
 
 

@@ -137,6 +137,29 @@ def test_a_network_that_cannot_be_shown_says_so_in_every_view(
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def test_keys_act_before_a_network_is_here(new_page: Open, explorers: Callable[[str], Explorer]) -> None:
+    page = new_page()
+    page.route("**/api/network?*", lambda route: None)  # never answered
+    page.goto(explorers("small").address(view="filter"))
+    dialog = page.get_by_role("dialog")
+    expect(page.locator(".loading")).to_be_visible()
+    for key, title in [("?", "Keys and words"), ("o", "Open a model")]:
+        page.keyboard.press(key)
+        expect(dialog).to_have_accessible_name(title)
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+    before = page.locator("html").get_attribute("data-theme")
+    page.keyboard.press("t")
+    expect(page.locator("html")).not_to_have_attribute("data-theme", before or "")
+    page.keyboard.press("9")
+    expect(page.locator("main")).to_have_attribute("data-view", "learn")
+    page.keyboard.press("2")
+    for key in "jlmaxy.eps":  # these need its maps
+        page.keyboard.press(key)
+    expect(page.locator(".loading")).to_be_visible()
+    expect(dialog).to_have_count(0)
+
+
 @pytest.mark.parametrize("view", ["health", "table"])
 def test_an_address_of_another_network_shows_that_one(
     new_page: Open, request: pytest.FixtureRequest, view: str

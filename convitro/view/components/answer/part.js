@@ -1,6 +1,6 @@
 /** One part of a score: the map, its product, and the way to its filter. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { filterOf } from "../../numbers/answer.js";
 import { format, formatTerm } from "../../numbers/format.js";
 import { openFilter } from "../../state/answer.js";
@@ -36,7 +36,7 @@ function product({ parts, arrays }, at, of, against) {
 function Thumbnail({ document, at }) {
   const canvas = useRef(null);
   const colours = theme.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const image = smallMap(document, at, false, colours);
     canvas.current.width = image.width;
     canvas.current.height = image.height;

@@ -1,6 +1,6 @@
 /** The open step of a tour: what it says, and the way on. It stands beside what it speaks of, and the page stays usable. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { leaveTour, openPlace, openStep, openTour, pointedAt, returnToStep, spoken, stepsOf, turnStep, wandered } from "../../state/tour.js";
 import { html } from "../html.js";
 import { Spotlight } from "./spotlight.js";
@@ -15,7 +15,7 @@ function Step() {
   const { tour, number } = openPlace.value;
   const count = stepsOf(openTour.value).length;
   const lost = wandered.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const light = new Spotlight(panel.current, () => (missing || lost ? "" : pointedAt()));
     return () => light.end();
   }, [tour, number, missing, lost]);

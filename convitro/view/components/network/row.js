@@ -1,6 +1,6 @@
 /** One row of the network: its piece of the ways, its name and facts, its maps. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatCount } from "../../numbers/format.js";
 import { chooseLayer } from "../../state/actions.js";
 import { folded, openings, toggleGroup, unit } from "../../state/network.js";
@@ -77,7 +77,7 @@ function Maps({ layer, onOpen }) {
   const [shown, show] = useState(0);
   const document = layerMaps.value[layer.name];
   const [shared, colours] = [sharedScale.value, theme.value];
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (document) show(draw(canvas.current, document, shared, colours));
   }, [document, shared, colours]);
   if (!document) return html`<div class="node-maps" data-ready="false"></div>`;

@@ -1,6 +1,6 @@
 /** The picture, and on it what the pixel under the pointer sees. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { unit } from "../../state/network.js";
 import { network, picking } from "../../state/store.js";
 import { html } from "../html.js";
@@ -9,7 +9,7 @@ import { drawPicture } from "../pixels.js";
 export function Sight() {
   const { picture, arrays } = network.value;
   const canvas = useRef(null);
-  useEffect(() => drawPicture(canvas.current, arrays.picture), [arrays]);
+  useLayoutEffect(() => drawPicture(canvas.current, arrays.picture), [arrays]);
   return html`<aside class="sight">
     <button type="button" class="sight-picture" aria-label="Picture: ${picture.name}. Choose another" onClick=${() => (picking.value = true)}>
       <canvas ref=${canvas} role="img" aria-label=${picture.name}></canvas>

@@ -1,6 +1,6 @@
 /** The whole network: every layer with its maps, the ways between them, and what a pixel sees of the picture. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { foldAll, folded, groups, rows, search } from "../../state/network.js";
 import { network, whole } from "../../state/store.js";
 import { html } from "../html.js";
@@ -47,7 +47,7 @@ function Tools() {
 function Rows() {
   const list = useRef(null);
   const [[top, bottom], setRange] = useState([0, 2000]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const look = () => {
       const rect = list.current?.getBoundingClientRect();
       if (rect) setRange([-rect.top - BEYOND, innerHeight - rect.top + BEYOND]);

@@ -1,6 +1,6 @@
 /** The presets as a row of buttons, each with what it makes of the picture. */
 
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { paint } from "../../numbers/colour.js";
 import { runFilter } from "../../numbers/handmade.js";
 import { limitOf } from "../../numbers/scale.js";
@@ -38,7 +38,7 @@ function Made({ made }) {
     const { layer, activated, pooled, pool } = runFilter(made, smaller(sample(made.from, made.grey, opened), SIDE));
     return { map: pooled ?? activated ?? [0], size: pool?.output_size ?? (activated ? layer.output_size : [1, 1]) };
   }, [opened, made]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const grey = made.look === "grey";
     const scale = grey ? { kind: "grey", low: 0, high: 1 } : { kind: "diverging", limit: limitOf(map) };
     paint(canvas.current, map, size, scale, colours);

@@ -1,13 +1,13 @@
 /** A small picture of bytes, pixel for pixel, with a frame if there is a box. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
 import { drawPicture } from "../pixels.js";
 
 /** @param {{picture: {values: Uint8Array, shape: number[]}, label: string, box?: number[] | null}} props box: top, left, bottom, right */
 export function Picture({ picture, label, box }) {
   const canvas = useRef(null);
-  useEffect(() => drawPicture(canvas.current, picture), [picture]);
+  useLayoutEffect(() => drawPicture(canvas.current, picture), [picture]);
   const [height, width] = picture.shape;
   const style = box && {
     top: `${(box[0] / height) * 100}%`,

@@ -1,6 +1,6 @@
 /** Loss, accuracy and learning rate over the epochs, with the numbers of one epoch read out. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { highest, linear, nearest, pathOf, ticks, wholeTicks } from "../../numbers/curves.js";
 import { format, formatShare } from "../../numbers/format.js";
 import { chooseEpoch, current, history, pointed, readOut, training } from "../../state/training.js";
@@ -131,7 +131,7 @@ function Here({ lines, x, y }) {
 /** How many pixels wide an element is by now. */
 function useWidth(ref) {
   const [width, setWidth] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const observer = new ResizeObserver(([entry]) => setWidth(Math.floor(entry.contentRect.width)));
     observer.observe(ref.current);
     return () => observer.disconnect();

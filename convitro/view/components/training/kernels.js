@@ -1,6 +1,6 @@
 /** All kernels of one filter as one small picture. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { coloured } from "../../numbers/colour.js";
 import { mosaic } from "../../numbers/curves.js";
 import { limitOf } from "../../numbers/scale.js";
@@ -16,7 +16,7 @@ export function KernelPicture({ kernels, limit, coloured: inColour, label }) {
   const canvas = useRef(null);
   const colours = theme.value;
   const size = limit ?? limitOf(kernels.values);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (inColour) drawColours(canvas.current, kernels, size || 1);
     else drawMosaic(canvas.current, kernels, size || 1, colours);
   }, [kernels, size, inColour, colours]);

@@ -1,6 +1,6 @@
 /** A page of the open layer's filters at the chosen epoch: kernels, feature map, and how far each has moved so far. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { difference } from "../../numbers/arithmetic.js";
 import { format } from "../../numbers/format.js";
 import { limitOf } from "../../numbers/scale.js";
@@ -53,7 +53,7 @@ function LayerChoice() {
 function PictureButton() {
   const canvas = useRef(null);
   const { picture, arrays } = network.value;
-  useEffect(() => drawPicture(canvas.current, arrays.picture), [arrays]);
+  useLayoutEffect(() => drawPicture(canvas.current, arrays.picture), [arrays]);
   return html`<button type="button" class="quiet picture-button" aria-label="Picture: ${picture.name}. Choose another" onClick=${() => (picking.value = true)}>
     <canvas ref=${canvas} aria-hidden="true"></canvas><span>${picture.name}</span>
   </button>`;
@@ -100,7 +100,7 @@ function TileMap({ document, place }) {
   const canvas = useRef(null);
   const colours = theme.value;
   const shared = sharedScale.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const limits = Float32Array.of(document.arrays.limits.values[place], document.map_limit); // the layer's largest, too
     const image = smallMap({ arrays: { maps: one(document.arrays.maps, place), limits: { values: limits } } }, 0, shared, colours);
     canvas.current.width = image.width;
