@@ -109,6 +109,7 @@ def layer_manifest(layer: LayerAnatomy, *, raw: bool) -> dict[str, Any]:
         "parameters": layer.parameters,
         "macs": layer.macs,
         "aggregation": layer.aggregation.spec,
+        "separate": layer.aggregation.separate,
         "window": layer.window.spec,
         "combine": layer.combine,
         "activation": layer.activation,

@@ -29,6 +29,7 @@ def test_the_network_document(make: Callable[[], Network], open_client: Callable
         assert tuple(manifest["output_size"]) == layer.output_size
         assert manifest["parameters"] == layer.parameters
         assert manifest["aggregation"] == layer.aggregation.spec
+        assert manifest["separate"] == layer.aggregation.separate
     assert document.manifest["aggregations"][0]["name"] == "sum"
     assert {word["name"] for word in document.manifest["aggregations"]} == set(aggregations())
     assert document.arrays["picture"].shape == (*network.input_size[1:], network.input_size[0])

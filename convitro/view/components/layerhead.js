@@ -1,8 +1,9 @@
 /** What the open layer does, in two sentences with its own numbers. */
 
 import { formatCount } from "../numbers/format.js";
+import { mapsOf } from "../numbers/geometry.js";
 import { stepFilter } from "../state/actions.js";
-import { filterIndex, keepsApart, layer, mapsOf } from "../state/store.js";
+import { filterIndex, layer } from "../state/store.js";
 import { html } from "./html.js";
 import { Term } from "./term.js";
 
@@ -44,7 +45,7 @@ function EachFilter() {
   const which =
     groups > 1 ? `one for each of the ${channels} channels that it reads` : `one for each of the ${channels} channels`;
   const made = html`${start}, ${which}: so it makes <b>${channels}</b> <${Term} word="partial map">partial maps</${Term}>`;
-  if (keepsApart(layer.value)) return html`${made}, and hands on all of them: they are kept apart.`;
+  if (layer.value.separate) return html`${made}, and hands on all of them: they are kept apart.`;
   return html`${made}, and their <${Term} word="aggregation" /> is <b>one</b> map.`;
 }
 

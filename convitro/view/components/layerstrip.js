@@ -1,8 +1,9 @@
 /** The layers in a row, each a card with all its feature maps. */
 
 import { useMemo } from "preact/hooks";
+import { mapsOf } from "../numbers/geometry.js";
 import { chooseFilter, chooseLayer } from "../state/actions.js";
-import { filterIndex, layerMaps, layerName, mapsOf, network, sharedScale, theme } from "../state/store.js";
+import { filterIndex, layerMaps, layerName, network, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
 import { mapsPerFilter, smallMap } from "./pixels.js";
 import { Radios } from "./radios.js";

@@ -4,7 +4,7 @@ import { format, formatTerm } from "../numbers/format.js";
 import { signedScale } from "../numbers/scale.js";
 import { clamp, pooledTo, shownTo, winnerOf } from "../numbers/window.js";
 import { hover, pin, unpin } from "../state/actions.js";
-import { chain, keepsApart, place, reached, sharedScale } from "../state/store.js";
+import { chain, place, reached, sharedScale } from "../state/store.js";
 import { Comparison } from "./comparison.js";
 import { Contributions } from "./contributions.js";
 import { html } from "./html.js";
@@ -121,7 +121,7 @@ function winners() {
 function KeptApart() {
   const { layer } = chain.value;
   const [channels, filters] = [layer.channels_per_filter, layer.out_channels];
-  const trained = keepsApart(layer);
+  const trained = layer.separate;
   return html`<div class="kept-apart">
     <p>Kept apart, the partial maps are the result: this filter ${trained ? "hands" : "would hand"} on <b>${channels}</b> maps instead of one,
       and the layer ${filters} × ${channels} = <b>${filters * channels}</b>.</p>

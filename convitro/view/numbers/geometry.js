@@ -21,6 +21,14 @@ export function paddingOf(word, layer) {
   });
 }
 
+/**
+ * How many maps a layer hands on: one of each filter, or all partial maps where it keeps them apart.
+ * @param {{separate: boolean, out_channels: number, channels_per_filter: number}} layer
+ */
+export function mapsOf({ separate, out_channels: filters, channels_per_filter: channels }) {
+  return separate ? filters * channels : filters;
+}
+
 /** How many pixels a kernel spans: its size, with the gaps that dilation leaves. */
 function reachOf(kernel, dilation) {
   return (kernel - 1) * dilation + 1;

@@ -34,7 +34,7 @@ export const cards = computed(() => {
 });
 
 /** Whether the layer keeps its maps apart: then no other aggregation fits into the network. */
-export const keptApart = computed(() => store.keepsApart(store.layer.value));
+export const keptApart = computed(() => store.layer.value?.separate ?? false);
 
 /** Whether cards of the open filter can be had: a page without a server may bring those of one filter. */
 export const cardsKept = computed(() => {

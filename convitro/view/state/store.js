@@ -75,16 +75,6 @@ export const aggregationWord = computed(() => {
   return chosen && combines(chosen) ? chosen : named(layer.value?.aggregation);
 });
 
-/** Whether a layer was trained with its partial maps kept apart: it hands on all of them. */
-export function keepsApart(layer) {
-  return network.value?.aggregations.find(({ spec }) => spec === layer?.aggregation)?.separate ?? false;
-}
-
-/** How many maps a layer hands on: one of each filter, or all its partial maps where they are kept apart. */
-export function mapsOf(layer) {
-  return keepsApart(layer) ? layer.out_channels * layer.channels_per_filter : layer.out_channels;
-}
-
 /** The channels of the page in the order of their rows, each by its place on the page. */
 export const rowOrder = computed(() => {
   const { inputs, document, start } = chain.value;

@@ -2,9 +2,10 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatCount } from "../../numbers/format.js";
+import { mapsOf } from "../../numbers/geometry.js";
 import { chooseLayer } from "../../state/actions.js";
 import { folded, openings, toggleGroup, unit } from "../../state/network.js";
-import { layerMaps, layerName, mapsOf, network, sharedScale, theme } from "../../state/store.js";
+import { layerMaps, layerName, network, sharedScale, theme } from "../../state/store.js";
 import { chooseView } from "../../state/views.js";
 import { html } from "../html.js";
 import { mapsPerFilter, smallMap } from "../pixels.js";

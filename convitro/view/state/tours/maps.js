@@ -1,7 +1,8 @@
 /** Which filter is applied to which map, and why are there not filters × maps of them? */
 
 import { format, formatCount } from "../../numbers/format.js";
-import { handedOn, many, named, second } from "./speech.js";
+import { mapsOf } from "../../numbers/geometry.js";
+import { many, named, second } from "./speech.js";
 
 const EXAMPLE = 5; // a narrow screen shows six rows at first
 
@@ -47,7 +48,7 @@ export const MAPS = {
         const { in_channels: channels, out_channels: filters, name } = f.layer;
         const from = before(f);
         const start = from ? `Layer **${name}** reads **${channels}** maps` : `Layer **${name}** reads **${channels}** ${channels === 1 ? "channel" : "channels"} of the picture`;
-        return `${start} and has **${filters}** filters. If each filter made one map of each, ${channels} × ${filters} = **${formatCount(channels * filters)}** would come out. The row shows what does: **${formatCount(handedOn(f.layer))}**.`;
+        return `${start} and has **${filters}** filters. If each filter made one map of each, ${channels} × ${filters} = **${formatCount(channels * filters)}** would come out. The row shows what does: **${formatCount(mapsOf(f.layer))}**.`;
       },
     },
     {

@@ -1,7 +1,8 @@
 /** How do three channels become 32 maps, is each of them pooled, what did they learn, and is the network healthy? */
 
 import { format, formatCount } from "../../numbers/format.js";
-import { apart, handedOn, many, pooled, withServer } from "./speech.js";
+import { mapsOf } from "../../numbers/geometry.js";
+import { apart, many, pooled, withServer } from "./speech.js";
 
 const firstLayer = ({ layers }) => ({ layer: layers[0]?.name });
 
@@ -20,7 +21,7 @@ export const NETWORK = {
       words: ({ layer }) => {
         const { in_channels: channels, out_channels: filters, channels_per_filter: each, name } = layer;
         const start = `In the first layer, **${name}**, ${many(channels, "channel")} of the picture ${channels === 1 ? "becomes" : "become"}`;
-        const maps = handedOn(layer);
+        const maps = mapsOf(layer);
         if (maps !== filters) return `${start} **${maps}** maps: each of its **${filters}** filters has ${many(each, "kernel")}, and what they make is kept apart, ${filters} × ${each} = **${formatCount(maps)}**.`;
         return `${start} **${filters}** maps because it has **${filters}** filters. Each of them has ${many(each, "kernel")}: ${filters} × ${each} = **${formatCount(filters * each)}** kernels in all.`;
       },
@@ -46,7 +47,7 @@ export const NETWORK = {
       state: (f) => ({ layer: pooled(f) }),
       words: ({ layer }) => {
         const { pool, output_size: size } = layer;
-        const maps = handedOn(layer);
+        const maps = mapsOf(layer);
         if (!pool) return "No layer of this network is pooled: its maps get smaller by a stride, or not at all. Where there is pooling, it works on each map alone and never mixes two of them.";
         const way = pool.mode === "max" ? "keeps the largest pixel" : "keeps the mean";
         return `Pooling ${way} of each ${pool.kernel_size.join(" × ")} window, in **this** map alone: ${size.join(" × ")} become ${pool.output_size.join(" × ")}. It never looks at another map. **${maps}** maps go in, **${maps}** come out.${pool.mode === "max" ? " Dots mark the winners." : ""}`;

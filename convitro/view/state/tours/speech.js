@@ -32,18 +32,13 @@ export function listed(values, most = 4) {
 
 /** What is said of a pixel of a layer that keeps its maps apart; null of any other. */
 export function apart({ here }) {
-  return here.separate ? 'This layer keeps its partial maps apart (`aggregation="none"`): at no pixel are its channels combined.' : null;
-}
-
-/** How many maps a layer hands on: one of each filter, or all its partial maps where they are kept apart. */
-export function handedOn({ aggregation, out_channels: filters, channels_per_filter: channels }) {
-  return aggregation === "none" ? filters * channels : filters;
+  return here.separate ? `This layer keeps its partial maps apart (\`aggregation="${here.aggregation}"\`): at no pixel are its channels combined.` : null;
 }
 
 /** The first layer that combines several channels, all of them on one page; else the first of several; else the first. */
 export function mixing({ layers }) {
   const several = layers.filter(({ channels_per_filter: channels }) => channels > 1);
-  const combined = several.filter(({ aggregation }) => aggregation !== "none");
+  const combined = several.filter(({ separate }) => !separate);
   const whole = combined.filter(({ channels_per_filter: channels, channels_per_page: page }) => channels <= page);
   return (whole[0] ?? combined[0] ?? several[0] ?? layers[0])?.name;
 }
