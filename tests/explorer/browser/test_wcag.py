@@ -48,7 +48,8 @@ FINISHED = """() => Promise.allSettled(
 
 LOOK_AT = """async (arriving) => {
     const end = performance.now() + 60_000;
-    for (let still = 0; still < 3 && performance.now() < end; still += 1) {  // a view may be about to ask for more
+    // a view may be about to ask for more
+    for (let still = 0; still < 3 && performance.now() < end; still += 1) {
         const next = document.querySelector(arriving);
         if (next) still = 0;
         next?.scrollIntoView({ block: "center", behavior: "instant" });
