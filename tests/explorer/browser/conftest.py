@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-sync",
 ]
-PATIENCE_MS = 15_000  # a busy machine is slow, not broken
+PATIENCE_MS = 60_000  # a busy machine is slow, not broken
 
 
 class Explorer:

@@ -46,7 +46,7 @@ def walk(page: Page, tour: str, look: Callable[[Page], None] = lambda page: None
     said = []
     for number in range(1, count_of(page) + 1):
         panel = page.locator(f'.tour[data-step="{tour}.{number}"]')
-        expect(panel).to_have_attribute("data-ready", "true", timeout=60_000)
+        expect(panel).to_have_attribute("data-ready", "true")
         expect(panel.locator(".tour-lost")).to_have_count(0)
         words = panel.locator(".tour-words")
         if words.get_attribute("data-missing") == "true":
