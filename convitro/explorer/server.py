@@ -57,9 +57,8 @@ def serve(
     with bound_socket(host, port) as listener:
         hosts = LOCAL_HOSTS | {url_host(host).lower()}
         app = create_app(network, picture, token, data=data, run=run, hosts=hosts)
-        app.state.shelf.first.anatomy(
-            ""
-        )  # so that the page's first request finds it done, and a bad picture fails here
+        # The page's first request then finds it done, and a bad picture fails here.
+        app.state.shelf.first.anatomy("")
         address = f"http://{url_host(host)}:{listener.getsockname()[1]}/?token={token}"
         print(f"Convitro explorer: {address}\nPress Ctrl-C to stop.", flush=True)
         if browse and has_screen():
