@@ -30,9 +30,8 @@ def test_equals_torch(
     kernel: Any, stride: Any, dilation: Any, padding: Any, groups: int, mode: str, bias: bool, size: Any
 ) -> None:
     assume(padding != "same" or stride == (1, 1))
-    assume(
-        padding != "same" or all(k % 2 for k in kernel)
-    )  # torch warns there; the contract has its own test
+    # Torch warns there; the contract has its own test.
+    assume(padding != "same" or all(k % 2 for k in kernel))
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     assume(all(r <= s for r, s in zip(reach, size, strict=True)))
     arguments: Any = (2 * groups, 3 * groups, kernel, stride, padding, dilation, groups, bias, mode)

@@ -59,10 +59,11 @@ class Dual(TorchFunctions):
     def __pow__(self, exponent: Any) -> Dual:
         if isinstance(exponent, Dual):
             result = self.value**exponent.value
+            # Of zero every power stays what it is.
             relative = _sum(
                 _product(exponent.tangent, self.value.log()),
                 _product(self.tangent, exponent.value / self.value),
-            )  # of zero every power stays what it is
+            )
             return Dual(result, _guarded(_product(relative, result), self.value != 0))
         if _is_zero(self.tangent):
             return Dual(self.value**exponent)

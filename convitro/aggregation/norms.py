@@ -58,9 +58,8 @@ class Norm(Aggregation):
         )
 
     def extra(self, state: State, result: Item, n: Item) -> tuple[Item, ...]:
-        return (
-            1 / result.clamp(min=SCALES[number_name(result)].least),
-        )  # multiplying is cheaper than dividing
+        least = SCALES[number_name(result)].least
+        return (1 / result.clamp(min=least),)  # multiplying is cheaper than dividing
 
     def slope(self, p: Item, saved: tuple[Item, ...], n: Item) -> Item:
         if fixed(self.q, 1):

@@ -219,9 +219,8 @@ def _unfolded(formula: Formula, x: Tensor, w: Tensor) -> Tensor:
     kernel, side = w.shape[2:], x.shape[2] - w.shape[2] + 1
     columns = F.unfold(x, kernel)  # (N, C * KH * KW, L)
     if formula.combine is not None:
-        items = formula.combine(
-            columns[:, None], w.flatten(1)[None, :, :, None]
-        )  # (N, C_out, C * KH * KW, L)
+        weights = w.flatten(1)[None, :, :, None]
+        items = formula.combine(columns[:, None], weights)  # (N, C_out, C * KH * KW, L)
         return formula.reduce(items, 2).unflatten(2, (side, side))
     apart = columns.unflatten(1, (w.shape[1], -1))  # (N, C, KH * KW, L)
     maps = torch.einsum("nckl,ock->ncol", apart, w.flatten(2))
@@ -246,9 +245,7 @@ def _shifted(formula: Formula, x: Tensor, w: Tensor) -> Tensor:
 
 def _distances(x: Tensor, w: Tensor) -> Tensor:
     """The L1 distance is a function of PyTorch's, of patches and filters."""
-    side, patches = (
-        x.shape[2] - w.shape[2] + 1,
-        F.unfold(x, w.shape[2:]).transpose(1, 2),
-    )  # (N, L, C * KH * KW)
+    side = x.shape[2] - w.shape[2] + 1
+    patches = F.unfold(x, w.shape[2:]).transpose(1, 2)  # (N, L, C * KH * KW)
     found = torch.cdist(patches, w.flatten(1), p=1)
     return found.transpose(1, 2).unflatten(2, (side, side))

@@ -100,9 +100,7 @@ class Session:
             LoadError: it cannot be read (`pictures.load_picture`).
         """
         image = load_picture(source)
-        image.thumbnail(
-            (1024, 1024)
-        )  # no network sees more, and twelve camera pictures would fill the memory
+        image.thumbnail((1024, 1024))  # no network sees more, and twelve of a camera would fill the memory
         digest = hashlib.sha256(image.tobytes()).hexdigest()[:16]
         picture = Picture(f"start-{digest}" if keep else f"own-{digest}", name, image)
         with self.lock:

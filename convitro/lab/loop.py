@@ -89,9 +89,8 @@ class Loop:
                 received=f"batch_size={recipe.batch_size}, {count} pictures",
             )
         self.steps = count // self.batch  # of an epoch; what is left of the pictures has its turn in another
-        self.alone = (
-            processes == 1 and fabric.device.type == "cpu"
-        )  # elsewhere to look at a number takes time
+        # Elsewhere to look at a number takes time.
+        self.alone = processes == 1 and fabric.device.type == "cpu"
         self.every = 0  # steps between checkpoints inside an epoch, in every process alike
 
     def run(self) -> None:

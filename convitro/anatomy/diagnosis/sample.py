@@ -63,9 +63,8 @@ def on_grid(maps: Tensor) -> Tensor:
 def likeness(grid: Tensor, filters: int, rest: float | None) -> Likeness:
     """The sums of the pixels that `on_grid` has taken."""
     values = grid.float() if grid.dtype != torch.float64 else grid
-    values = (
-        values.reshape(grid.shape[0], filters, -1).transpose(0, 1).reshape(filters, -1)
-    )  # (C, N * pixels)
+    by_image = values.reshape(grid.shape[0], filters, -1)  # (N, C, pixels)
+    values = by_image.transpose(0, 1).reshape(filters, -1)  # (C, N * pixels)
     active = (values != rest).sum(1) if rest is not None else torch.full((filters,), values.shape[1])
     mean = values.mean(1, keepdim=True)
     apart = values - mean

@@ -64,9 +64,8 @@ def nearest(length: int, goal: int, scale: float | None, *, exact: bool) -> Wind
     """
     shift = 0.5 if exact else 0.0
     ratio = ratio_of(length, goal, scale)
-    rounded = (
-        np.float32(1 / scale) if scale else np.float32(length) / np.float32(goal)
-    )  # as torch computes it
+    # As torch computes it:
+    rounded = np.float32(1 / scale) if scale else np.float32(length) / np.float32(goal)
     places = (np.arange(goal, dtype=np.float32) + np.float32(shift)) * rounded
     inside = np.minimum(np.floor(places).astype(np.int64), length - 1)[:, None]
     sources = [[math.floor((place + Fraction(shift)) * ratio)] for place in range(ratio.denominator)]

@@ -90,9 +90,8 @@ def _places(own: dict[str, int], shared: dict[str, int], size_bytes: int, team: 
     places, at = {}, 0
     for name, count in own.items():
         places[f"{name}_at"] = at
-        at += (
-            ceil(count * size_bytes / LINE) * LINE + 5 * LINE
-        )  # neighbours should not share places in the cache
+        lines = ceil(count * size_bytes / LINE) + 5  # neighbours should not share places in the cache
+        at += lines * LINE
     places["scratch_bytes"] = at
     at *= team
     for name, count in shared.items():
