@@ -208,9 +208,8 @@ def test_the_receptive_field_is_what_a_pixel_depends_on(
             nn.Conv2d(1, 1, kernel, chosen["stride"], dilation=chosen["dilation"], bias=False)
         ]
         if chosen["pool"]:
-            layers.append(
-                nn.AvgPool2d(chosen["pool"])
-            )  # as wide as max-pooling, and it shows every pixel it reads
+            # As wide as max-pooling, and it shows every pixel that it reads.
+            layers.append(nn.AvgPool2d(chosen["pool"]))
         nn.init.ones_(layers[0].weight)  # type: ignore[arg-type]
         input = torch.zeros(1, 1, *found["field"], requires_grad=True)
         output = nn.Sequential(*layers)(input)
