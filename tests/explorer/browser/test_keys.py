@@ -106,7 +106,9 @@ def test_the_open_tab_is_on_the_screen(open_page: OpenPage, width: int) -> None:
 
 def drawn(page: Page, selector: str) -> str:
     """What a map shows."""
-    return str(page.locator(f"{selector} .map-shape img").first.get_attribute("src"))
+    image = page.locator(f"{selector} .map-shape img").first
+    expect(image).to_have_attribute("src", re.compile("^data:"))  # one off the screen is drawn later
+    return str(image.get_attribute("src"))
 
 
 def test_the_kernel_slides_over_every_channel(open_page: OpenPage) -> None:
