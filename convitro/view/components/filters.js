@@ -1,10 +1,11 @@
 /** The filters of the open layer, each by the map that it makes. */
 
 import { useMemo } from "preact/hooks";
+import { mapsPerFilter } from "../numbers/geometry.js";
 import { chooseFilter } from "../state/actions.js";
 import { filterIndex, layer, layerMaps, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
-import { mapsPerFilter, smallMapBitmap } from "./pixels.js";
+import { smallMapBitmap } from "./pixels.js";
 import { Radios } from "./radios.js";
 
 export function FilterPicker() {
@@ -30,7 +31,7 @@ function FilterTile({ layer: name, index }) {
   const shared = sharedScale.value;
   const colours = theme.value;
   const source = useMemo(
-    () => document && smallMapBitmap(document, index * mapsPerFilter(layer.value, document), shared, colours),
+    () => document && smallMapBitmap(document, index * mapsPerFilter(layer.value), shared, colours),
     [document, index, shared, colours],
   );
   const map = source ? html`<img src=${source} alt="" decoding="sync" draggable=${false} />` : html`<i class="filter-wait"></i>`;

@@ -1,11 +1,11 @@
 /** The layers in a row, each a card with all its feature maps. */
 
 import { useMemo } from "preact/hooks";
-import { mapsOf } from "../numbers/geometry.js";
+import { mapsOf, mapsPerFilter } from "../numbers/geometry.js";
 import { chooseFilter, chooseLayer } from "../state/actions.js";
 import { filterIndex, layerMaps, layerName, network, sharedScale, theme } from "../state/store.js";
 import { html } from "./html.js";
-import { mapsPerFilter, smallMap } from "./pixels.js";
+import { smallMap } from "./pixels.js";
 import { Radios } from "./radios.js";
 
 const [WIDTH, HEIGHT, GAP] = [128, 80, 1];
@@ -49,7 +49,7 @@ function LayerCard({ layer }) {
 function Chosen({ layer, maps }) {
   const [count, ...size] = maps.arrays.maps.shape;
   const place = grid(count, size);
-  const { x, y } = tileCorner(place, filterIndex.value * mapsPerFilter(layer, maps));
+  const { x, y } = tileCorner(place, filterIndex.value * mapsPerFilter(layer));
   const style = { left: `${x}px`, top: `${y}px`, width: `${place.width}px`, height: `${place.height}px` };
   return html`<i class="mosaic-chosen" style=${style}></i>`;
 }
@@ -113,7 +113,7 @@ function choosePlace(event, layer) {
   const row = Math.floor((((event.clientY - rect.top) / rect.height) * HEIGHT - place.top) / (place.height + GAP));
   const map = row * place.columns + column;
   const hit = column >= 0 && column < place.columns && row >= 0 && map < count;
-  const index = Math.floor(map / mapsPerFilter(layer, maps));
+  const index = Math.floor(map / mapsPerFilter(layer));
   if (layer.name !== layerName.value) return hit ? chooseLayer(layer.name, index) : chooseLayer(layer.name);
   return hit && chooseFilter(index);
 }

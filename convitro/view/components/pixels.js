@@ -1,7 +1,7 @@
 /** Pictures and quantised maps drawn on canvases. */
 
 import { mapBitmap } from "../numbers/bitmap.js";
-import { coloured } from "../numbers/colour.js";
+import { coloured, putImage } from "../numbers/colour.js";
 import { mapOf } from "../data/document.js";
 
 /**
@@ -15,9 +15,7 @@ export function drawPicture(canvas, { values, shape: [height, width, channels] }
     for (let c = 0; c < 3; c += 1) image.data[i * 4 + c] = values[i * channels + (channels === 3 ? c : 0)];
     image.data[i * 4 + 3] = 255;
   }
-  canvas.width = width;
-  canvas.height = height;
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  putImage(canvas, image);
 }
 
 /**
@@ -47,11 +45,6 @@ function rowsOf({ arrays: { maps, limits } }, index, shared) {
   const share = shared ? limits.values[index] / (maximum(limits.values) || 1) : 1;
   const bytes = mapOf(maps, index);
   return (i) => Math.round(127.5 + ((bytes[i] - 128) / 127) * share * 127.5);
-}
-
-/** How many maps one filter hands on: one, unless the layer keeps its partial maps apart. */
-export function mapsPerFilter(layer, { arrays }) {
-  return arrays.maps.shape[0] / layer.out_channels;
 }
 
 function maximum(values) {

@@ -74,9 +74,13 @@ export function cellColours(value, scale, theme) {
  * @param {"light" | "dark"} theme
  */
 export function paint(canvas, values, [height, width], scale, theme) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  const image = coloured([height, width], (i) => step(values[i], scale), scale.kind, theme);
+  putImage(canvas, coloured([height, width], (i) => step(values[i], scale), scale.kind, theme));
+}
+
+/** Put an image on a canvas, which becomes as large as it. */
+export function putImage(canvas, image) {
+  if (canvas.width !== image.width) canvas.width = image.width;
+  if (canvas.height !== image.height) canvas.height = image.height;
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 

@@ -22,11 +22,16 @@ export function paddingOf(word, layer) {
 }
 
 /**
- * How many maps a layer hands on: one of each filter, or all partial maps where it keeps them apart.
- * @param {{separate: boolean, out_channels: number, channels_per_filter: number}} layer
+ * How many maps one filter of a layer hands on: one, or all partial maps where the layer keeps them apart.
+ * @param {{separate: boolean, channels_per_filter: number}} layer
  */
-export function mapsOf({ separate, out_channels: filters, channels_per_filter: channels }) {
-  return separate ? filters * channels : filters;
+export function mapsPerFilter({ separate, channels_per_filter: channels }) {
+  return separate ? channels : 1;
+}
+
+/** How many maps all filters of a layer hand on. */
+export function mapsOf(layer) {
+  return layer.out_channels * mapsPerFilter(layer);
 }
 
 /** How many pixels a kernel spans: its size, with the gaps that dilation leaves. */

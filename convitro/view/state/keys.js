@@ -18,10 +18,9 @@ const WITH_MAPS = ["network", ...OF_A_FILTER, "play"];
 const SLIDING = ["filter", "play"];
 
 /**
- * @typedef {{keys: string[], words: string, run: (key: string) => void, views?: string[], needsServer?: boolean, needsCards?: boolean, tour?: boolean, always?: boolean, early?: boolean}} Shortcut
+ * @typedef {{keys: string[], words: string, run: (key: string) => void, views?: string[], needsServer?: boolean, needsCards?: boolean, tour?: boolean, always?: boolean, needsNetwork?: boolean}} Shortcut
  *   `views` are those where it acts, all where there are none; `tour` ones act during a tour; `always` ones are no
- *   letters, and act also where single-key shortcuts are switched off; `early` ones act before a network is here, or
- *   where it could not be opened
+ *   letters, and act also where single-key shortcuts are switched off; those with `views` need a network as well
  * @type {Shortcut[]}
  */
 export const SHORTCUTS = [
@@ -29,12 +28,11 @@ export const SHORTCUTS = [
     keys: Array.from({ length: 9 }, (_, index) => String(index + 1)),
     words: "the views, in the order of the tabs",
     run: (key) => shownViews()[key - 1] && chooseView(shownViews()[key - 1].id),
-    early: true,
   },
-  { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme(), early: true },
-  { keys: ["o"], words: "open another model", run: () => (choosingModel.value = true), needsServer: true, early: true },
-  { keys: ["e"], words: "save this view or the session", run: () => (saving.value = true) },
-  { keys: ["?"], words: "this list", run: () => (store.helping.value = true), always: true, early: true },
+  { keys: ["t"], words: "light or dark", run: () => actions.toggleTheme() },
+  { keys: ["o"], words: "open another model", run: () => (choosingModel.value = true), needsServer: true },
+  { keys: ["e"], words: "save this view or the session", run: () => (saving.value = true), needsNetwork: true },
+  { keys: ["?"], words: "this list", run: () => (store.helping.value = true), always: true },
   { keys: ["p"], words: "choose a picture", run: () => (store.picking.value = true), views: WITH_MAPS },
   { keys: ["s"], words: "shared or own colour scale", run: () => actions.toggleScale(), views: WITH_MAPS },
   { keys: ["y"], words: "how the answer comes about", run: () => askWhy(), views: ["network", ...OF_A_FILTER] },
@@ -70,9 +68,9 @@ export const SHORTCUTS = [
     run: (key) => stepEpoch(key === "." ? 1 : -1),
     views: ["training"],
   },
-  { keys: ["→", "←"], words: "next, previous step", run: (key) => turnStep(key === "→" ? 1 : -1), tour: true, always: true, early: true },
-  { keys: ["n", "b"], words: "next, previous step", run: (key) => turnStep(key === "n" ? 1 : -1), tour: true, early: true },
-  { keys: ["Esc"], words: "leave the tour", run: () => leaveTour(), tour: true, always: true, early: true },
+  { keys: ["→", "←"], words: "next, previous step", run: (key) => turnStep(key === "→" ? 1 : -1), tour: true, always: true },
+  { keys: ["n", "b"], words: "next, previous step", run: (key) => turnStep(key === "n" ? 1 : -1), tour: true },
+  { keys: ["Esc"], words: "leave the tour", run: () => leaveTour(), tour: true, always: true },
 ];
 
 const NAMES = { ArrowRight: "→", ArrowLeft: "←", Escape: "Esc" };
@@ -89,9 +87,10 @@ function canAct({ needsServer, needsCards }) {
 }
 
 /** Whether a shortcut does something where the page is now. */
-function acts({ views, tour, always, ...needs }) {
+function acts({ views, tour, always, needsNetwork, ...needs }) {
   if (!always && !store.shortcuts.value) return false;
   if (!canAct(needs)) return false;
+  if ((views || needsNetwork) && !store.network.value) return false;
   if (tour && !openStep.value) return false;
   return !views || views.includes(store.view.value);
 }
@@ -133,7 +132,7 @@ export function followKeys() {
     if (event.target.closest?.("input, textarea, select, dialog")) return;
     const name = NAMES[event.key] ?? event.key;
     const shortcut = SHORTCUTS.find((each) => each.keys.includes(name) && acts(each));
-    if (!shortcut || !(store.network.value || shortcut.early)) return;
+    if (!shortcut) return;
     event.preventDefault();
     shortcut.run(name);
   });

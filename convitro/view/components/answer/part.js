@@ -2,6 +2,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { filterOf } from "../../numbers/answer.js";
+import { putImage } from "../../numbers/colour.js";
 import { format, formatTerm } from "../../numbers/format.js";
 import { openFilter } from "../../state/answer.js";
 import { theme } from "../../state/store.js";
@@ -36,11 +37,6 @@ function product({ parts, arrays }, at, of, against) {
 function Thumbnail({ document, at }) {
   const canvas = useRef(null);
   const colours = theme.value;
-  useLayoutEffect(() => {
-    const image = smallMap(document, at, false, colours);
-    canvas.current.width = image.width;
-    canvas.current.height = image.height;
-    canvas.current.getContext("2d").putImageData(image, 0, 0);
-  }, [document, at, colours]);
+  useLayoutEffect(() => putImage(canvas.current, smallMap(document, at, false, colours)), [document, at, colours]);
   return html`<canvas ref=${canvas} aria-hidden="true"></canvas>`;
 }

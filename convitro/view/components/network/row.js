@@ -2,13 +2,13 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatCount } from "../../numbers/format.js";
-import { mapsOf } from "../../numbers/geometry.js";
+import { mapsOf, mapsPerFilter } from "../../numbers/geometry.js";
 import { chooseLayer } from "../../state/actions.js";
 import { folded, openings, toggleGroup, unit } from "../../state/network.js";
 import { layerMaps, layerName, network, sharedScale, theme } from "../../state/store.js";
 import { chooseView } from "../../state/views.js";
 import { html } from "../html.js";
-import { mapsPerFilter, smallMap } from "../pixels.js";
+import { smallMap } from "../pixels.js";
 import { Ways } from "./ways.js";
 
 const HEIGHTS = { layer: 76, group: 60 };
@@ -93,7 +93,7 @@ function Maps({ layer, onOpen }) {
       onPointerLeave=${() => (unit.value = null)}
       onClick=${(event) => {
         const place = under(event);
-        if (place) onOpen(Math.floor(place.map / mapsPerFilter(layer, document)));
+        if (place) onOpen(Math.floor(place.map / mapsPerFilter(layer)));
       }}
     ></canvas>
     ${shown > 0 && shown < count && html`<span class="more-maps muted" title="${count - shown} more maps: open the layer to see them all">+ ${count - shown}</span>`}

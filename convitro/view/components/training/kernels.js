@@ -1,7 +1,7 @@
 /** All kernels of one filter as one small picture. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { coloured } from "../../numbers/colour.js";
+import { coloured, putImage } from "../../numbers/colour.js";
 import { mosaic } from "../../numbers/curves.js";
 import { limitOf } from "../../numbers/scale.js";
 import { theme } from "../../state/store.js";
@@ -30,8 +30,7 @@ function drawColours(canvas, { values, shape: [, rows, columns] }, limit) {
     for (let c = 0; c < 3; c += 1) image.data[at * 4 + c] = 127.5 + (values[c * rows * columns + at] / limit) * 127.5;
     image.data[at * 4 + 3] = 255;
   }
-  [canvas.width, canvas.height] = [columns, rows];
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  putImage(canvas, image);
 }
 
 function drawMosaic(canvas, { values, shape: [count, rows, columns] }, limit, colours) {

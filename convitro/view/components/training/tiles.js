@@ -2,6 +2,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { difference } from "../../numbers/arithmetic.js";
+import { putImage } from "../../numbers/colour.js";
 import { format } from "../../numbers/format.js";
 import { limitOf } from "../../numbers/scale.js";
 import { chooseFilter, chooseLayer } from "../../state/actions.js";
@@ -102,10 +103,8 @@ function TileMap({ document, place }) {
   const shared = sharedScale.value;
   useLayoutEffect(() => {
     const limits = Float32Array.of(document.arrays.limits.values[place], document.map_limit); // the layer's largest, too
-    const image = smallMap({ arrays: { maps: one(document.arrays.maps, place), limits: { values: limits } } }, 0, shared, colours);
-    canvas.current.width = image.width;
-    canvas.current.height = image.height;
-    canvas.current.getContext("2d").putImageData(image, 0, 0);
+    const only = { arrays: { maps: one(document.arrays.maps, place), limits: { values: limits } } };
+    putImage(canvas.current, smallMap(only, 0, shared, colours));
   }, [document, place, shared, colours]);
   return html`<canvas ref=${canvas} class="tile-map" aria-hidden="true"></canvas>`;
 }
