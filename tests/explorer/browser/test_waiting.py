@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from torch import Tensor, nn
 
 from convitro.sources import Network
-from tests.explorer.browser.conftest import Console, Explorer
+from tests.explorer.browser.conftest import Console, Explorer, settled
 from tests.explorer.networks import faulty, small
 
 Open = Callable[..., Page]
@@ -158,6 +158,23 @@ def test_keys_act_before_a_network_is_here(new_page: Open, explorers: Callable[[
         page.keyboard.press(key)
     expect(page.locator(".loading")).to_be_visible()
     expect(dialog).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_dialog_stays_where_it_is_when_its_pictures_arrive(
+    new_page: Open, explorers: Callable[[str], Explorer], width: int
+) -> None:
+    page, held = new_page(width), []
+    page.route("**/api/pictures*", lambda route: held.append(route))
+    page.goto(explorers("small").address())
+    settled(page)
+    page.keyboard.press("p")
+    own = page.get_by_role("button", name="Your own picture …")
+    expect(page.locator("dialog .loading")).to_be_visible()
+    before = own.bounding_box()
+    held[0].continue_()
+    expect(page.locator(".picture-choice").first).to_be_visible()
+    assert own.bounding_box() == before
 
 
 @pytest.mark.parametrize("view", ["health", "table"])
